@@ -1,0 +1,33 @@
+//! The vocabulary of the event plane, without Kubernetes.
+//!
+//! Everything that crosses a border of the system (a CRD field, an environment variable, a message) is
+//! parsed here once into a type that cannot hold a wrong value; behind the border nobody checks again.
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | [`tenant_id`] | is this a tenant's id? |
+//! | [`event_type`] | is this an event type, or a whole category of them? |
+//! | [`name`] | what are the topics and subscriptions called? |
+//! | [`filter`] | which messages does a tenant's subscription let through? |
+//! | [`event`] | what does an event look like on the wire? |
+//! | [`factory`] | how is a new event made? |
+//! | [`publisher`] | how does it get to Pub/Sub? |
+//! | [`connection`] | which Pub/Sub, and as whom? |
+
+pub mod connection;
+pub mod event;
+pub mod event_type;
+pub mod factory;
+pub mod filter;
+pub mod name;
+pub mod publisher;
+pub mod tenant_id;
+
+pub use connection::Connection;
+pub use event::{DecodeError, DomainEvent, Payload};
+pub use event_type::{EventPattern, EventType};
+pub use factory::EventFactory;
+pub use filter::Filter;
+pub use name::{ProjectId, SubscriptionName, TopicName};
+pub use publisher::EventPublisher;
+pub use tenant_id::TenantId;
