@@ -119,8 +119,6 @@ impl fmt::Debug for Filter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::LazyLock;
-
     use super::*;
 
     fn filter(types: &[&str]) -> Result<Filter, FilterTooLong> {
