@@ -1,1 +1,25 @@
-//! Skeleton.
+//! The API `events.livingtwin.io/v1alpha1`: two kinds, their conditions, and the YAML made from them.
+//!
+//! A [`Tenant`] (cluster-scoped) says "this customer has an event plane"; the operator makes an
+//! [`EventSubscription`] (namespaced) for each topic the tenant listens to. Field documentation here is what
+//! `kubectl explain` prints; rules the API server can check stand beside the field they check, as CEL.
+
+pub mod condition;
+pub mod duration;
+pub mod event_subscription;
+pub mod label;
+pub mod manifest;
+pub mod tenant;
+pub mod worker;
+
+pub use condition::{ConditionType, Reason};
+pub use duration::Span;
+pub use event_subscription::{
+    DeadLetterSettings, EventSubscription, EventSubscriptionSpec, EventSubscriptionStatus, RetryPolicy,
+    SubscriptionSettings, TenantRef,
+};
+pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus};
+pub use worker::{EnvVar, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};
+
+/// The API group of both kinds.
+pub const GROUP: &str = "events.livingtwin.io";

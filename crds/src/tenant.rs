@@ -1,0 +1,111 @@
+//! Tenant: one customer and its event plane.
+
+#![allow(
+    unreachable_pub,
+    reason = "derive(KubeSchema) repeats each type inside a function"
+)]
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{event_subscription::SubscriptionSettings, worker::WorkerSettings};
+
+/// What is wanted for the tenant.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "events.livingtwin.io",
+    version = "v1alpha1",
+    kind = "Tenant",
+    plural = "tenants",
+    shortname = "tnt",
+    category = "livingtwin",
+    status = "TenantStatus",
+    derive = "PartialEq",
+    doc = "One tenant's event plane: a namespace with a worker, and a filtered, dead-lettered Pub/Sub subscription for each of its topics.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the whole event plane is as asked"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is or is not"),
+    printcolumn(name = "Subscriptions", type_ = "string", json_path = ".status.subscriptions", description = "Ready ones of all"),
+    printcolumn(name = "Worker", type_ = "string", json_path = ".status.worker", description = "Ready workers of those wanted"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What to know or do next"),
+    printcolumn(name = "Tenant-ID", type_ = "string", json_path = ".status.id", priority = "1", description = "The tenant_id on its messages"),
+    printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = "1", description = "Where its worker runs"),
+    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label that starts with a letter: at most 63 of a-z 0-9 -, ending with a letter or digit"),
+    validation = Rule::new("(has(self.spec.id) ? self.spec.id : self.metadata.name) == (has(oldSelf.spec.id) ? oldSelf.spec.id : oldSelf.metadata.name)").message("spec.id is immutable (its default is metadata.name); another id is another Tenant"),
+    validation = Rule::new("(has(self.spec.namespace) ? self.spec.namespace : self.metadata.name) == (has(oldSelf.spec.namespace) ? oldSelf.spec.namespace : oldSelf.metadata.name)").message("spec.namespace is immutable (its default is metadata.name); another namespace is another Tenant"),
+    validation = Rule::new("has(self.spec.namespace) || !(self.metadata.name in ['default', 'kube-system', 'kube-public', 'kube-node-lease'])").message("spec.namespace must be set when metadata.name is the name of a system namespace"),
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.projectId) == has(oldSelf.projectId) && (!has(self.projectId) || self.projectId == oldSelf.projectId)").message("projectId is immutable; another project is another Tenant"))]
+pub struct TenantSpec {
+    /// The `tenant_id` that its messages carry: 1 to 63 of A-Z a-z 0-9 . _ ~ -. Default: metadata.name. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Za-z0-9._~-]+$"))]
+    pub id: Option<String>,
+    /// Where its worker runs. Default: metadata.name. Created when missing; an existing one must carry the label
+    /// `events.livingtwin.io/tenant: <name of this Tenant>`. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[x_kube(validation = Rule::new("!self.startsWith('kube-') && self != 'default'").message("must not be a system namespace (default, kube-*)"))]
+    pub namespace: Option<String>,
+    /// The Google Cloud project of its subscriptions. Default: the operator's. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 6, max = 100),
+        regex(pattern = "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")
+    )]
+    pub project_id: Option<String>,
+    /// The topics it listens to. Omitted: every topic of the catalogue with its defaults. Empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["topic".into()]))]
+    pub subscriptions: Option<Vec<SubscriptionSettings>>,
+    /// How its worker runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerSettings>,
+    /// No worker runs; subscriptions and their messages are kept. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<bool>,
+    /// What becomes of its subscriptions and their messages when this is deleted: `Retain` (they stay, and are adopted on
+    /// return) or `Delete`. Default: Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// What becomes of subscriptions and their messages on deletion: `Retain` (they stay, and are adopted when the object
+/// returns) or `Delete`. A Tenant's policy caps its EventSubscriptions'. Default: Retain.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They stay, and are adopted when the object returns.
+    #[default]
+    Retain,
+    /// They go.
+    Delete,
+}
+
+/// What the operator found and did.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantStatus {
+    /// The generation this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The `tenant_id` in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The namespace in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Ready subscriptions of all, `5/5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<String>,
+    /// Ready workers of those wanted, `1/1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// What is true of it; see the API reference for each type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::manifest::conditions_schema")]
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,124 @@
+//! The part of a Tenant that describes its worker.
+
+#![allow(
+    unreachable_pub,
+    reason = "derive(KubeSchema) repeats each type inside a function"
+)]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::duration::Span;
+
+/// How the tenant's worker runs.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerSettings {
+    /// What is done with an event: exactly one of `log` and `http`. Default: `log`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handler: Option<Handler>,
+    /// The worker's image. Default: the operator's `worker.image`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 512))]
+    pub image: Option<String>,
+    /// How many events one worker handles at a time, over all of its subscriptions. Default: 5.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_concurrent_messages: Option<i32>,
+    /// The longest that one event may take, 1s to 24h; its lease is extended until then. Default: 1h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('24h')").message("must be from 1s to 24h"))]
+    pub timeout: Option<Span>,
+    /// Requests and limits of the worker's container. Default: limits of 1 CPU and 2Gi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+    /// How many workers run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("!has(self.min) || !has(self.max) || self.min <= self.max").message("min must not be greater than max"))]
+    pub scaling: Option<Scaling>,
+    /// More environment variables for the worker's container. Names that the operator sets are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub env: Vec<EnvVar>,
+}
+
+/// What is done with an event.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.log) ? 1 : 0) + (has(self.http) ? 1 : 0) == 1").message("exactly one of log and http must be set"))]
+pub struct Handler {
+    /// Write a log line for each event, without its payload. For trying things out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogHandler>,
+    /// POST each event as a CloudEvent (binary mode) to a service of the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpHandler>,
+}
+
+/// The `log` handler has no settings.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+pub struct LogHandler {}
+
+/// Where events are POSTed to.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpHandler {
+    /// The service's address, such as `http://handler.tenant-123:8080/`. A 2xx answer is success; 400, 410, 413, 415
+    /// and 422 mean that the event will never be taken; everything else is tried again.
+    #[schemars(length(min = 8, max = 2048))]
+    #[x_kube(validation = Rule::new("isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != ''").message("must be an http:// or https:// URL with a host"))]
+    pub url: String,
+    /// How long one call may take, 1s to 1h. Default: 1m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('1h')").message("must be from 1s to 1h"))]
+    pub timeout: Option<Span>,
+}
+
+/// How many workers run. Without KEDA in the cluster there are always `max(min, 1)`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Scaling {
+    /// The fewest workers. Default: 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub min: Option<i32>,
+    /// The most workers. Default: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: Option<i32>,
+    /// How many waiting messages one worker is wanted for. Default: 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub target_backlog: Option<i32>,
+}
+
+/// Requests and limits of a container.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Resources {
+    /// The most it may use, such as `{cpu: 1, memory: 2Gi}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, IntOrString>,
+    /// What is set aside for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requests: BTreeMap<String, IntOrString>,
+}
+
+/// One environment variable.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct EnvVar {
+    /// Its name.
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
+    pub name: String,
+    /// Its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub value: Option<String>,
+}
