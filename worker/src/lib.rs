@@ -1,1 +1,67 @@
-//! Skeleton.
+//! Handles the events of one tenant: as the `event-worker` binary, or as a library for workers of your own.
+//!
+//! ```no_run
+//! use event_worker::{Event, Outcome, Worker};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), event_worker::WorkerError> {
+//!     Worker::builder()
+//!         .on("document.ingested", |event: Event| async move {
+//!             match event.data.fields().get("document_id") {
+//!                 Some(_id) => Outcome::Success,
+//!                 None => Outcome::permanent("the event names no document"),
+//!             }
+//!         })
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! The way of a message, one module per question:
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | [`subscriptions`] | what is pulled? |
+//! | `fleet`, `pull`, `lanes` | how do messages come in, in order where order was asked for? |
+//! | `outage` | was Pub/Sub away, and is it back? |
+//! | [`limits`], [`circuit`] | how much at a time, and is the handler there at all? |
+//! | [`process`] | **the pipeline**: guard → route → claim → handle → note the end → settle |
+//! | [`guard`] | is it an event of our tenant? |
+//! | [`registry`] | which handler takes it? |
+//! | [`once`] | was it handled before? |
+//! | [`handle`], [`handlers`] | what is a handler, and which come with the worker? |
+//! | [`disposition`] | what is Pub/Sub told about what came of it? |
+//! | [`drain`] | how does the worker stop? |
+//! | [`health`], [`metrics`], [`telemetry`], `report` | is it fit, what does it count, what does it log? |
+//! | [`settings`], [`builder`], [`run`] | what can be set, how is it all put together, and how does it end? |
+
+pub mod builder;
+pub mod circuit;
+pub mod disposition;
+pub mod drain;
+mod fleet;
+pub mod guard;
+pub mod handle;
+pub mod handlers;
+pub mod health;
+mod lanes;
+mod lease;
+pub mod limits;
+pub mod message;
+pub mod metrics;
+pub mod once;
+mod outage;
+pub mod process;
+mod pull;
+pub mod registry;
+mod report;
+pub mod run;
+pub mod settings;
+pub mod subscriptions;
+pub mod telemetry;
+
+pub use builder::{WorkerBuilder, WorkerError};
+pub use handle::{Event, Handler, Outcome};
+pub use process::UnknownVersion;
+pub use run::Worker;
+pub use settings::Settings;

@@ -1,0 +1,170 @@
+//! A worker from its parts: settings, handlers and a store.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use events::{connect, event_type::InvalidEventType};
+use google_cloud_pubsub::client::Subscriber;
+
+use crate::{
+    drain::Drain,
+    handle::Handler,
+    health::{self, Health},
+    limits::Limits,
+    metrics::Metrics,
+    once::{IdempotencyStore, MemoryStore},
+    process::{Pipeline, UnknownVersion},
+    pull::chain,
+    registry::Registry,
+    run::Worker,
+    settings::{Settings, WrongSetting},
+    subscriptions::Unusable,
+};
+
+/// Why there is no worker, or why it ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Setting(#[from] WrongSetting),
+    /// A handler is for something that is no event type.
+    #[error(transparent)]
+    EventType(#[from] InvalidEventType),
+    /// Nothing would ever be handled.
+    #[error("the worker has no handler: add one with on(), on_version() or otherwise()")]
+    NoHandler,
+    /// The list of subscriptions is unusable.
+    #[error("SUBSCRIPTIONS_FILE: {0}")]
+    Subscriptions(#[from] Unusable),
+    /// No client for Pub/Sub.
+    #[error(
+        "cannot connect to Pub/Sub: check PUBSUB_EMULATOR_HOST or the application default credentials: {0}"
+    )]
+    Connect(String),
+    /// The address for health and metrics cannot be bound.
+    #[error("HTTP_ADDR: cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// The process cannot listen for signals, or metrics cannot be made.
+    #[error("cannot start: {0}")]
+    Start(String),
+}
+
+impl WorkerError {
+    /// Whether a person has to change a setting.
+    #[must_use]
+    pub fn is_setting(&self) -> bool {
+        match self {
+            Self::Setting(_)
+            | Self::EventType(_)
+            | Self::NoHandler
+            | Self::Subscriptions(_)
+            | Self::Listen(..) => true,
+            Self::Connect(_) | Self::Start(_) => false,
+        }
+    }
+}
+
+/// Collects what a worker is made of. Mistakes are kept and told by [`WorkerBuilder::build`].
+#[derive(Debug, Default)]
+pub struct WorkerBuilder {
+    settings: Option<Settings>,
+    registry: Registry,
+    store: Option<Arc<dyn IdempotencyStore>>,
+    unknown_version: UnknownVersion,
+    mistake: Option<InvalidEventType>,
+}
+
+impl WorkerBuilder {
+    /// Settings; the environment's by default.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Handles a type of event (`document.ingested`) or a category (`document.*`).
+    #[must_use]
+    pub fn on(mut self, pattern: &str, handler: impl Handler) -> Self {
+        let added = self.registry.on(pattern, Arc::new(handler));
+        self.mistake = self.mistake.or_else(|| added.err());
+        self
+    }
+
+    /// Handles one version of a type, as its payload's `version` has it. Other versions of the type then go to its
+    /// `on` handler if there is one, and else are unknown.
+    #[must_use]
+    pub fn on_version(mut self, event_type: &str, version: &str, handler: impl Handler) -> Self {
+        let added = self.registry.on_version(event_type, version, Arc::new(handler));
+        self.mistake = self.mistake.or_else(|| added.err());
+        self
+    }
+
+    /// Handles every event that no other handler takes.
+    #[must_use]
+    pub fn otherwise(mut self, handler: impl Handler) -> Self {
+        self.registry.otherwise(Arc::new(handler));
+        self
+    }
+
+    /// What to do with versions that nobody handles; they are acknowledged with a warning by default.
+    #[must_use]
+    pub fn unknown_version(mut self, what: UnknownVersion) -> Self {
+        self.unknown_version = what;
+        self
+    }
+
+    /// Where handled events are remembered; in memory by default.
+    #[must_use]
+    pub fn store(mut self, store: impl IdempotencyStore) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// Puts the worker together: connects, listens, reads the list of subscriptions.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn build(self) -> Result<Worker, WorkerError> {
+        let settings = self.settings.map_or_else(Settings::from_env, Ok)?;
+        if let Some(mistake) = self.mistake {
+            return Err(mistake.into());
+        }
+        if self.registry.is_empty() {
+            return Err(WorkerError::NoHandler);
+        }
+        let list = settings.subscriptions.read().await?;
+        let listener = health::listen(settings.http_addr)
+            .await
+            .map_err(|error| WorkerError::Listen(settings.http_addr, error))?;
+        let subscriber = connect!(Subscriber::builder(), &settings.connection)
+            .build()
+            .await
+            .map_err(|error| WorkerError::Connect(chain(&error)))?;
+        let metrics = Metrics::new().map_err(|error| WorkerError::Start(error.to_string()))?;
+        let pipeline = Pipeline {
+            tenant: settings.tenant.clone(),
+            registry: self.registry,
+            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            limits: Limits::new(settings.max_concurrent),
+            metrics: Arc::new(metrics),
+            health: Health::default(),
+            drain: Drain::default(),
+            timeout: settings.timeout,
+            unknown_version: self.unknown_version,
+        };
+        Ok(Worker {
+            settings,
+            list,
+            listener,
+            subscriber,
+            pipeline: Arc::new(pipeline),
+        })
+    }
+
+    /// Builds the worker and runs it until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// [`WorkerError`].
+    pub async fn run(self) -> Result<(), WorkerError> {
+        self.build().await?.run().await
+    }
+}

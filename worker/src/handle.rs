@@ -1,0 +1,178 @@
+//! What a handler gets, what it answers, and which handler an event goes to.
+
+use std::{borrow::Cow, fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use events::{DomainEvent, SubscriptionName};
+use jiff::Timestamp;
+
+/// One event on its way to a handler. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Event(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    event: DomainEvent,
+    idempotency_key: String,
+    traceparent: Option<String>,
+    delivery_attempt: Option<u32>,
+    published_at: Option<Timestamp>,
+    subscription: SubscriptionName,
+}
+
+/// What is known of an event from its message.
+#[derive(Debug)]
+pub struct Context {
+    /// The publisher's W3C trace context, if it sent a well-formed one.
+    pub traceparent: Option<String>,
+    /// How often it was delivered, where Pub/Sub counts.
+    pub delivery_attempt: Option<u32>,
+    /// When Pub/Sub took it.
+    pub published_at: Option<Timestamp>,
+    /// Where it was pulled from.
+    pub subscription: SubscriptionName,
+}
+
+impl Event {
+    /// An event with its context; tests of handlers make their own.
+    #[must_use]
+    pub fn new(event: DomainEvent, context: Context) -> Self {
+        Self(Arc::new(Inner {
+            idempotency_key: event.idempotency_key(),
+            traceparent: context.traceparent,
+            delivery_attempt: context.delivery_attempt,
+            published_at: context.published_at,
+            subscription: context.subscription,
+            event,
+        }))
+    }
+
+    /// What makes two deliveries the same event; pass it on to whatever the handler calls.
+    #[must_use]
+    pub fn idempotency_key(&self) -> &str {
+        &self.0.idempotency_key
+    }
+
+    /// The publisher's W3C trace context.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.0.traceparent.as_deref()
+    }
+
+    /// How often it was delivered, where Pub/Sub counts: 1 at first.
+    #[must_use]
+    pub fn delivery_attempt(&self) -> Option<u32> {
+        self.0.delivery_attempt
+    }
+
+    /// When Pub/Sub took it from its publisher.
+    #[must_use]
+    pub fn published_at(&self) -> Option<Timestamp> {
+        self.0.published_at
+    }
+
+    /// Where it was pulled from.
+    #[must_use]
+    pub fn subscription(&self) -> &SubscriptionName {
+        &self.0.subscription
+    }
+}
+
+impl Deref for Event {
+    type Target = DomainEvent;
+    fn deref(&self) -> &DomainEvent {
+        &self.0.event
+    }
+}
+
+/// A handler's verdict on one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its effect has happened.
+    Success,
+    /// It did not work now, and may later: the event is delivered again.
+    Retryable {
+        /// For the log; must not hold payload.
+        reason: Cow<'static, str>,
+        /// How long to hold the event before it is given back, within a bound.
+        retry_after: Option<Duration>,
+    },
+    /// It can never work: the handler is not called again for this event, and Pub/Sub dead-letters it.
+    Permanent {
+        /// For the log; must not hold payload.
+        reason: Cow<'static, str>,
+    },
+    /// No verdict: what does the work is not there. The event is held and tried again here, because a delivery
+    /// attempt is for an event that failed, not for a handler that is down.
+    Unavailable {
+        /// For the log; must not hold payload.
+        reason: Cow<'static, str>,
+        /// How long the handler asked to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl Outcome {
+    /// It did not work now, and may later.
+    pub fn retryable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Retryable {
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+
+    /// It can never work.
+    pub fn permanent(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Permanent {
+            reason: reason.into(),
+        }
+    }
+
+    /// What does the work is not there.
+    pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unavailable {
+            reason: reason.into(),
+            retry_after: None,
+        }
+    }
+}
+
+impl From<()> for Outcome {
+    fn from((): ()) -> Self {
+        Self::Success
+    }
+}
+
+/// So that a handler may use `?` on outcomes it makes itself: `read(&event).map_err(|_| Outcome::permanent("…"))?`.
+impl From<Result<(), Self>> for Outcome {
+    fn from(result: Result<(), Self>) -> Self {
+        result.err().unwrap_or(Self::Success)
+    }
+}
+
+/// The business logic for some type of event. It may be called more than once for one event (after a crash between
+/// its effect and the note of it), so its effect should tolerate that; the idempotency key helps.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// Handles one event. A panic counts as [`Outcome::Retryable`], and so does taking longer than allowed.
+    async fn handle(&self, event: &Event) -> Outcome;
+}
+
+/// A closure is a handler: `|event: Event| async move { Outcome::Success }`.
+#[async_trait]
+impl<F, Fut, R> Handler for F
+where
+    F: Fn(Event) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send,
+    R: Into<Outcome>,
+{
+    async fn handle(&self, event: &Event) -> Outcome {
+        self(event.clone()).await.into()
+    }
+}
+
+impl fmt::Debug for dyn Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handler")
+    }
+}

@@ -1,0 +1,112 @@
+//! Pure: an event as a CloudEvent of version 1.0 in binary mode, which is HTTP headers and the payload as body
+//! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>).
+
+use std::fmt::Write as _;
+
+use crate::handle::Event;
+
+/// The headers, names in lower case.
+pub(crate) fn headers(event: &Event) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("ce-specversion", "1.0".to_owned()),
+        ("ce-id", event.event_id.to_string()),
+        ("ce-source", event.source.clone()),
+        ("ce-type", event.event_type.to_string()),
+        ("ce-time", event.occurred_at.to_string()),
+        ("ce-tenantid", event.tenant_id.to_string()),
+        ("ce-correlationid", event.correlation_id().to_string()),
+        ("ce-idempotencykey", event.idempotency_key().to_owned()),
+        ("ce-dataversion", event.data.version().to_owned()),
+    ];
+    headers.extend(
+        event
+            .causation_id
+            .as_ref()
+            .map(|id| ("ce-causationid", id.to_string())),
+    );
+    headers.extend(event.user_id.clone().map(|id| ("ce-userid", id)));
+    for (_, value) in &mut headers {
+        *value = encode(value);
+    }
+    headers.extend(
+        event
+            .traceparent()
+            .map(|traceparent| ("traceparent", traceparent.to_owned())),
+    );
+    headers
+}
+
+/// Percent-encodes what a header value cannot hold (section 3.1.3.2 of the binding).
+fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '!'..='~') && !matches!(c, '"' | '%') {
+            encoded.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use events::DomainEvent;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::handle::Context;
+
+    #[test]
+    fn encodes_as_the_binding_says() {
+        assert_eq!(encode("Euro € 😀"), "Euro%20%E2%82%AC%20%F0%9F%98%80");
+        assert_eq!(encode("100% \"sure\"\r\n"), "100%25%20%22sure%22%0D%0A");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_becomes_a_header_value(text in ".*") {
+            let encoded = encode(&text);
+            prop_assert!(reqwest::header::HeaderValue::from_str(&encoded).is_ok());
+            prop_assert!(encoded.bytes().all(|b| b.is_ascii_graphic()));
+        }
+    }
+
+    #[test]
+    fn says_everything_but_the_payload() {
+        let json = json!({
+            "event_id": "evt-1", "event_type": "document.ingested", "tenant_id": "tenant-123", "source": "in gest",
+            "occurred_at": "2026-01-02T03:04:05Z", "correlation_id": "req-9", "data": {"version": "2.0", "a": 1},
+        });
+        let context = Context {
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            delivery_attempt: None,
+            published_at: None,
+            subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+        };
+        let event = Event::new(DomainEvent::decode(json.to_string().as_bytes()).unwrap(), context);
+        assert_eq!(
+            headers(&event),
+            [
+                ("ce-specversion", "1.0"),
+                ("ce-id", "evt-1"),
+                ("ce-source", "in%20gest"),
+                ("ce-type", "document.ingested"),
+                ("ce-time", "2026-01-02T03:04:05Z"),
+                ("ce-tenantid", "tenant-123"),
+                ("ce-correlationid", "req-9"),
+                ("ce-idempotencykey", "document.ingested:tenant-123:evt-1"),
+                ("ce-dataversion", "2.0"),
+                (
+                    "traceparent",
+                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                ),
+            ]
+            .map(|(name, value)| (name, value.to_owned()))
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Is the worker fit to work, and if not, why? Served on `/healthz` and `/readyz`, with `/metrics` beside them.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+
+use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use parking_lot::RwLock;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::Metrics;
+
+/// What keeps the worker from working, by who says so.
+#[derive(Debug, Clone, Default)]
+pub struct Health(Arc<RwLock<BTreeMap<String, String>>>);
+
+impl Health {
+    /// Says that something keeps the worker from working, and what to do about it.
+    pub fn blocked(&self, who: impl Into<String>, why: impl Into<String>) {
+        self.0.write().insert(who.into(), why.into());
+    }
+
+    /// Takes that back.
+    pub fn fine(&self, who: &str) {
+        // Asked for with every message, and nearly always in vain.
+        if self.0.read().contains_key(who) {
+            self.0.write().remove(who);
+        }
+    }
+
+    /// Everything that keeps the worker from working, a line each; none when it is ready.
+    #[must_use]
+    pub fn problems(&self) -> Option<String> {
+        let problems = self.0.read();
+        let lines = problems.iter().map(|(who, why)| format!("{who}: {why}\n"));
+        (!problems.is_empty()).then(|| lines.collect())
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    health: Health,
+    metrics: Option<Arc<Metrics>>,
+}
+
+/// Listens, so that a busy port is an error at the start.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves health, and metrics if there are any to serve, until told to stop.
+pub async fn serve(
+    listener: TcpListener,
+    health: Health,
+    metrics: Option<Arc<Metrics>>,
+    stop: CancellationToken,
+) {
+    let app = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(text))
+        .with_state(Shared { health, metrics });
+    let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = served.await {
+        tracing::error!(%error, "The health and metrics server ended.");
+    }
+}
+
+async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
+    shared.health.problems().map_or_else(
+        || (StatusCode::OK, "ok\n".to_owned()),
+        |problems| (StatusCode::SERVICE_UNAVAILABLE, problems),
+    )
+}
+
+async fn text(State(shared): State<Shared>) -> impl IntoResponse {
+    let Some(metrics) = shared.metrics else {
+        return (
+            StatusCode::NOT_FOUND,
+            "metrics are off: ENABLE_METRICS\n".to_owned(),
+        );
+    };
+    metrics.text().map_or_else(
+        |error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        |text| (StatusCode::OK, text),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_named_until_it_is_gone() {
+        let health = Health::default();
+        assert_eq!(health.problems(), None);
+        health.blocked("handler", "not there");
+        health.blocked("store", "not reachable");
+        assert_eq!(
+            health.problems().unwrap(),
+            "handler: not there\nstore: not reachable\n"
+        );
+        health.fine("handler");
+        health.fine("store");
+        assert_eq!(health.problems(), None);
+    }
+}

@@ -1,0 +1,149 @@
+//! How much at a time: handlers by a semaphore, messages waiting for them by the handlers' measured pace.
+
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::circuit::{Circuit, Pass};
+
+/// What a stream fetches ahead, in time of handling: more than a round trip, less than anybody would notice at a
+/// restart. Fetched messages keep their lease, so they cost no delivery attempt while they wait.
+const AHEAD: Duration = Duration::from_millis(1_500);
+
+/// The client flushes acknowledgements every 100 ms, so this many outstanding still let 10,000 messages a second pass.
+const MOST_OUTSTANDING: usize = 1_000;
+
+/// Bytes that one stream may hold: three messages of the largest size.
+pub(crate) const MOST_OUTSTANDING_BYTES: i64 = 32 * 1024 * 1024;
+
+/// How fast a new measurement moves the mean.
+const WEIGHT: f64 = 0.1;
+
+/// The limits that all subscriptions of a worker share.
+#[derive(Debug)]
+pub struct Limits {
+    handlers: usize,
+    slots: Arc<Semaphore>,
+    circuit: Arc<Circuit>,
+    mean: Mutex<Option<f64>>,
+}
+
+/// Leave to call a handler: a slot, and the circuit's pass.
+#[derive(Debug)]
+pub struct Leave {
+    /// To be given back with what came of the call.
+    pub pass: Pass,
+    slot: OwnedSemaphorePermit,
+}
+
+impl Leave {
+    /// Ends the call: the pass is reported, then the slot goes to the next one.
+    pub fn end(self, report: impl FnOnce(Pass)) {
+        report(self.pass);
+        drop(self.slot);
+    }
+}
+
+impl Limits {
+    /// Limits for at most this many handlers at a time.
+    #[must_use]
+    pub fn new(handlers: usize) -> Self {
+        Self {
+            handlers,
+            slots: Arc::new(Semaphore::new(handlers)),
+            circuit: Arc::default(),
+            mean: Mutex::new(None),
+        }
+    }
+
+    /// The circuit.
+    #[must_use]
+    pub fn circuit(&self) -> &Arc<Circuit> {
+        &self.circuit
+    }
+
+    /// Waits for leave to call a handler. The semaphore is first come, first served, and each subscription has one
+    /// message waiting in it at a time, so a flooded subscription cannot starve a quiet one.
+    pub async fn admit(&self) -> Leave {
+        loop {
+            let pass = self.circuit.enter().await;
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                // The semaphore is never closed.
+                continue;
+            };
+            // It may have opened while we waited for the slot.
+            if pass.is_probe() || self.circuit.is_closed() {
+                return Leave { pass, slot };
+            }
+        }
+    }
+
+    /// Takes in how long a handler took.
+    pub fn measured(&self, took: Duration) {
+        let mut mean = self.mean.lock();
+        let seconds = took.as_secs_f64();
+        *mean = Some(mean.map_or(seconds, |mean| mean + WEIGHT * (seconds - mean)));
+    }
+
+    /// How long a handler takes, as far as is known.
+    #[must_use]
+    pub fn mean(&self) -> Option<Duration> {
+        self.mean.lock().map(Duration::from_secs_f64)
+    }
+
+    /// How many messages a stream should have outstanding.
+    #[must_use]
+    pub fn outstanding(&self) -> usize {
+        outstanding(self.handlers, self.mean())
+    }
+}
+
+/// The handlers' own messages, and what they get through in [`AHEAD`]; as many again while nothing is measured.
+fn outstanding(handlers: usize, mean: Option<Duration>) -> usize {
+    let rounds = mean.map_or(1, |mean| {
+        let rounds = AHEAD.as_micros() / mean.as_micros().max(1);
+        usize::try_from(rounds).unwrap_or(usize::MAX)
+    });
+    let ahead = handlers.saturating_mul(rounds.max(1));
+    handlers
+        .saturating_add(ahead)
+        .min(MOST_OUTSTANDING.max(2 * handlers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_handler_fetches_little_and_a_fast_one_much() {
+        let of = |millis| outstanding(5, Some(Duration::from_millis(millis)));
+        assert_eq!(outstanding(5, None), 10);
+        assert_eq!(of(60_000), 10);
+        assert_eq!(of(150), 55);
+        assert_eq!(of(0), MOST_OUTSTANDING);
+        assert_eq!(outstanding(5_000, None), 10_000);
+    }
+
+    #[test]
+    fn the_mean_follows_the_measurements() {
+        let limits = Limits::new(5);
+        assert_eq!(limits.mean(), None);
+        limits.measured(Duration::from_secs(1));
+        assert_eq!(limits.mean(), Some(Duration::from_secs(1)));
+        for _ in 0..100 {
+            limits.measured(Duration::from_millis(10));
+        }
+        assert!(limits.mean().unwrap() < Duration::from_millis(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_handlers_than_slots() {
+        let limits = Limits::new(2);
+        let [first, _second] = [limits.admit().await, limits.admit().await];
+        let wait = Duration::from_secs(1);
+        assert!(tokio::time::timeout(wait, limits.admit()).await.is_err());
+        first.end(Pass::reached);
+        assert!(tokio::time::timeout(wait, limits.admit()).await.is_ok());
+    }
+}

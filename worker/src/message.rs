@@ -1,0 +1,67 @@
+//! What Pub/Sub hands over: a message to read, and a lease to settle exactly once.
+
+use std::{collections::HashMap, fmt};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use events::SubscriptionName;
+use jiff::Timestamp;
+
+/// One delivery of one message, before anything in it is believed.
+#[derive(Clone)]
+pub struct Message {
+    /// Where it was pulled from.
+    pub subscription: SubscriptionName,
+    /// The event, if it is one.
+    pub data: Bytes,
+    /// What the publisher, and for dead letters Pub/Sub, wrote beside it.
+    pub attributes: HashMap<String, String>,
+    /// When Pub/Sub took it from its publisher.
+    pub published_at: Option<Timestamp>,
+    /// Messages of one key are handled one after the other on an ordered subscription; empty for none.
+    pub ordering_key: String,
+    /// How often it was delivered, where Pub/Sub counts: on subscriptions with a dead-letter topic.
+    pub delivery_attempt: Option<u32>,
+}
+
+impl Message {
+    /// An attribute's value, empty when it has none.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> &str {
+        self.attributes.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Payload and attributes may be anything of a tenant's, so only their sizes are shown.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("subscription", &self.subscription)
+            .field("bytes", &self.data.len())
+            .field("attributes", &self.attributes.len())
+            .field("delivery_attempt", &self.delivery_attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why Pub/Sub did not confirm an acknowledgement; the message may come again.
+#[derive(Debug, thiserror::Error)]
+#[error("the acknowledgement was not confirmed: {0}")]
+pub struct NotConfirmed(pub String);
+
+/// The hold on a delivered message. While it lives the client extends the ack deadline; dropping it is a nack.
+#[async_trait]
+pub trait Lease: Send {
+    /// Never deliver this message again.
+    async fn ack(self: Box<Self>) -> Result<(), NotConfirmed>;
+    /// Deliver it again, after the subscription's backoff. Pub/Sub counts an attempt.
+    fn nack(self: Box<Self>);
+}
+
+/// A message and its lease.
+pub struct Delivery {
+    /// What was delivered.
+    pub message: Message,
+    /// The hold on it.
+    pub lease: Box<dyn Lease>,
+}

@@ -1,0 +1,186 @@
+//! What the worker counts. The README has the same table with units.
+
+use std::collections::HashSet;
+
+use events::EventType;
+use parking_lot::RwLock;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+/// Event types that get a label of their own; publishers choose types, and must not choose the number of series.
+const MOST_EVENT_TYPES: usize = 100;
+const REST: &str = "other";
+
+/// From a cache lookup to the longest event there may be.
+const HANDLER_BUCKETS: [f64; 14] = [
+    0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0,
+];
+/// From a message that found the worker waiting to one that waited out a weekend.
+const LAG_BUCKETS: [f64; 14] = [
+    0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 21_600.0, 172_800.0,
+];
+
+/// The worker's metrics, in a registry of their own so that two workers fit in one process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    event_types: RwLock<HashSet<String>>,
+    /// Messages pulled.
+    pub received: IntCounter,
+    /// Verdicts by event type and outcome.
+    pub processed: IntCounterVec,
+    /// Time in the handler by event type.
+    pub handler_seconds: HistogramVec,
+    /// From publishing to the end of handling.
+    pub lag_seconds: Histogram,
+    /// Deliveries whose effect had happened.
+    pub duplicates: IntCounter,
+    /// Messages that were not this tenant's.
+    pub tenant_mismatch: IntCounter,
+    /// Events that a handler said can never work.
+    pub permanent: IntCounter,
+    /// Messages that are not events.
+    pub undecodable: IntCounter,
+    /// Messages given back because the worker stopped.
+    pub released: IntCounter,
+    /// Handlers running.
+    pub in_flight: IntGauge,
+    /// Subscriptions pulled.
+    pub subscriptions: IntGauge,
+    /// Streams that ended with an error, by its code.
+    pub stream_errors: IntCounterVec,
+    /// Calls to the idempotency store that failed.
+    pub store_errors: IntCounter,
+    /// 0 closed, 1 probing, 2 open.
+    pub circuit_state: IntGauge,
+    /// Events tried again here because their handler was not there.
+    pub handler_unavailable: IntCounter,
+    /// What a stream may have outstanding, by subscription.
+    pub outstanding_limit: IntGaugeVec,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    ///
+    /// # Errors
+    /// None in practice: the names are fixed and well-formed.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new_custom(Some("event_worker".to_owned()), None)?;
+        let r = &registry;
+        Ok(Self {
+            received: counter(r, "received_total", "Messages pulled.")?,
+            processed: counters(r, "processed_total", "Verdicts.", &["event_type", "outcome"])?,
+            handler_seconds: {
+                let options = HistogramOpts::new("handler_seconds", "Time in the handler, in seconds.")
+                    .buckets(HANDLER_BUCKETS.to_vec());
+                registered(r, HistogramVec::new(options, &["event_type"])?)?
+            },
+            lag_seconds: {
+                let help = "From publishing to the end of successful handling, in seconds.";
+                let options = HistogramOpts::new("lag_seconds", help).buckets(LAG_BUCKETS.to_vec());
+                registered(r, Histogram::with_opts(options)?)?
+            },
+            duplicates: counter(r, "duplicates_total", "Deliveries whose effect had happened.")?,
+            tenant_mismatch: counter(
+                r,
+                "tenant_mismatch_total",
+                "Messages not of this tenant, refused.",
+            )?,
+            permanent: counter(r, "permanent_verdicts_total", "Events that can never work.")?,
+            undecodable: counter(r, "undecodable_total", "Messages that are not events.")?,
+            released: counter(r, "released_total", "Messages given back at a stop.")?,
+            in_flight: gauge(r, "in_flight", "Handlers running.")?,
+            subscriptions: gauge(r, "subscriptions", "Subscriptions pulled.")?,
+            stream_errors: counters(
+                r,
+                "stream_errors_total",
+                "Streams that ended with an error.",
+                &["code"],
+            )?,
+            store_errors: counter(r, "store_errors_total", "Failed calls to the idempotency store.")?,
+            circuit_state: gauge(r, "circuit_state", "0 closed, 1 probing, 2 open.")?,
+            handler_unavailable: counter(r, "handler_unavailable_total", "Calls that found no handler.")?,
+            outstanding_limit: {
+                let options = Opts::new("outstanding_limit", "Messages a stream may have outstanding.");
+                registered(r, IntGaugeVec::new(options, &["subscription"])?)?
+            },
+            event_types: RwLock::default(),
+            registry,
+        })
+    }
+
+    /// The label for an event type; the rest share one once there are too many.
+    #[must_use]
+    pub fn label<'a>(&self, event_type: &'a EventType) -> &'a str {
+        let text = event_type.as_str();
+        if self.event_types.read().contains(text) {
+            return text;
+        }
+        let mut known = self.event_types.write();
+        if known.len() < MOST_EVENT_TYPES || known.contains(text) {
+            known.insert(text.to_owned());
+            text
+        } else {
+            REST
+        }
+    }
+
+    /// Everything, in Prometheus' text form.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn text(&self) -> Result<String, prometheus::Error> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+fn registered<C: prometheus::core::Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    registered(registry, IntCounter::new(name, help)?)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    registered(registry, IntGauge::new(name, help)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publishers_cannot_make_endless_series() {
+        let metrics = Metrics::new().unwrap();
+        for i in 0..MOST_EVENT_TYPES {
+            let event_type = EventType::parse(&format!("kind.n{i}")).unwrap();
+            assert_eq!(metrics.label(&event_type), event_type.as_str());
+        }
+        let [known, late] = ["kind.n0", "kind.late"].map(|text| EventType::parse(text).unwrap());
+        assert_eq!(metrics.label(&late), REST);
+        assert_eq!(metrics.label(&known), "kind.n0");
+    }
+
+    #[test]
+    fn names_carry_the_prefix() {
+        let metrics = Metrics::new().unwrap();
+        metrics.received.inc();
+        assert!(metrics.text().unwrap().contains("event_worker_received_total 1"));
+    }
+}

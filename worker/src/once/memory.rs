@@ -1,0 +1,207 @@
+//! The store inside the worker: fast, and lost with it. Right for one replica; see the README for what that means.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{Claim, DEFAULT_MEMORY, End, IdempotencyStore, Noted, StoreError, Token};
+
+/// Ends remembered at most: at about 150 bytes each this stays below 20 MB.
+const DEFAULT_CAPACITY: usize = 100_000;
+
+/// Keeps claims and ends in memory. When it is full the oldest end is forgotten; claims never are before they expire.
+#[derive(Debug)]
+pub struct MemoryStore {
+    memory: Duration,
+    capacity: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<String, Entry>,
+    /// Ends by age. An end whose key has been claimed anew since is told by its serial.
+    ends: VecDeque<(String, u64)>,
+    serial: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    serial: u64,
+    expires: Instant,
+    end: Option<End>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new(DEFAULT_MEMORY, DEFAULT_CAPACITY)
+    }
+}
+
+impl MemoryStore {
+    /// A store that remembers ends for `memory`, and at most `capacity` of them.
+    #[must_use]
+    pub fn new(memory: Duration, capacity: usize) -> Self {
+        Self {
+            memory,
+            capacity,
+            state: Mutex::default(),
+        }
+    }
+}
+
+impl State {
+    fn forget(&mut self, now: Instant, capacity: usize) {
+        while let Some((key, serial)) = self.ends.front() {
+            let current = self.entries.get(key).filter(|entry| entry.serial == *serial);
+            let stale = current.is_none_or(|entry| entry.expires <= now);
+            if !stale && self.ends.len() <= capacity {
+                break;
+            }
+            if current.is_some() {
+                self.entries.remove(key);
+            }
+            self.ends.pop_front();
+        }
+    }
+
+    /// The entry, if the token's claim on it stands. An expired claim that nobody else took still stands.
+    fn held(&mut self, key: &str, token: &Token) -> Option<&mut Entry> {
+        self.entries
+            .get_mut(key)
+            .filter(|entry| entry.end.is_none() && entry.serial.to_string() == token.0)
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for MemoryStore {
+    async fn claim(&self, key: &str, expiry: Duration) -> Result<Claim, StoreError> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        state.forget(now, self.capacity);
+        if let Some(entry) = state.entries.get(key).filter(|entry| entry.expires > now) {
+            return Ok(match entry.end {
+                None => Claim::InFlight,
+                Some(End::Done) => Claim::Done,
+                Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
+            });
+        }
+        state.serial += 1;
+        let serial = state.serial;
+        let entry = Entry {
+            serial,
+            expires: now + expiry,
+            end: None,
+        };
+        state.entries.insert(key.to_owned(), entry);
+        Ok(Claim::Claimed(Token(serial.to_string())))
+    }
+
+    async fn finish(&self, key: &str, token: &Token, end: End) -> Result<Noted, StoreError> {
+        let expires = Instant::now() + self.memory;
+        let mut state = self.state.lock();
+        let Some(entry) = state.held(key, token) else {
+            return Ok(Noted::TooLate);
+        };
+        entry.end = Some(end);
+        entry.expires = expires;
+        let serial = entry.serial;
+        state.ends.push_back((key.to_owned(), serial));
+        state.forget(Instant::now(), self.capacity);
+        Ok(Noted::Yes)
+    }
+
+    async fn release(&self, key: &str, token: &Token) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        if state.held(key, token).is_some() {
+            state.entries.remove(key);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    async fn claimed(store: &MemoryStore, key: &str) -> Token {
+        let claim = store.claim(key, HOUR).await.unwrap();
+        let Claim::Claimed(token) = claim else {
+            panic!("{claim:?}");
+        };
+        token
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_claimed_once_and_its_end_is_remembered() {
+        let store = MemoryStore::default();
+        let token = claimed(&store, "a").await;
+        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::InFlight);
+        assert_eq!(store.finish("a", &token, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::Done);
+        let token = claimed(&store, "b").await;
+        store.finish("b", &token, End::PermanentlyFailed).await.unwrap();
+        assert_eq!(store.claim("b", HOUR).await.unwrap(), Claim::PermanentlyFailed);
+        tokio::time::advance(DEFAULT_MEMORY).await;
+        claimed(&store, "a").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_released_claim_is_free_at_once() {
+        let store = MemoryStore::default();
+        let token = claimed(&store, "a").await;
+        store.release("a", &token).await.unwrap();
+        claimed(&store, "a").await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_too_late_overwrites_nothing() {
+        let store = MemoryStore::default();
+        let late = claimed(&store, "a").await;
+        tokio::time::advance(HOUR).await;
+        let current = claimed(&store, "a").await;
+        assert_eq!(
+            store.finish("a", &late, End::PermanentlyFailed).await.unwrap(),
+            Noted::TooLate
+        );
+        store.release("a", &late).await.unwrap();
+        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::InFlight);
+        assert_eq!(store.finish("a", &current, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(store.finish("a", &late, End::Done).await.unwrap(), Noted::TooLate);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_bounded_and_keeps_claims() {
+        let store = MemoryStore::new(DEFAULT_MEMORY, 10);
+        let held = claimed(&store, "held").await;
+        for i in 0..100 {
+            let key = format!("key-{i}");
+            let token = claimed(&store, &key).await;
+            store.finish(&key, &token, End::Done).await.unwrap();
+        }
+        assert!(store.state.lock().entries.len() <= 11);
+        assert_eq!(store.claim("key-99", HOUR).await.unwrap(), Claim::Done);
+        assert_eq!(store.claim("held", HOUR).await.unwrap(), Claim::InFlight);
+        assert_eq!(store.finish("held", &held, End::Done).await.unwrap(), Noted::Yes);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_of_a_reused_key_is_not_forgotten_with_its_old_one() {
+        let store = MemoryStore::new(HOUR, 2);
+        let token = claimed(&store, "a").await;
+        store.finish("a", &token, End::Done).await.unwrap();
+        tokio::time::advance(HOUR).await;
+        let token = claimed(&store, "a").await;
+        store.finish("a", &token, End::Done).await.unwrap();
+        let token = claimed(&store, "b").await;
+        store.finish("b", &token, End::Done).await.unwrap();
+        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::Done);
+    }
+}

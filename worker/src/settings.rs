@@ -1,0 +1,263 @@
+//! Every setting: a flag and a variable of the same name, parsed once into [`Settings`].
+
+mod flags;
+mod value;
+
+use std::{fmt::Display, net::SocketAddr, time::Duration};
+
+use clap::Parser;
+use events::{Connection, ProjectId, TenantId};
+pub use flags::Flags;
+use reqwest::Url;
+use tracing::Level;
+use value::{boolean, duration, given, handler, only_memory, seconds, subscriptions};
+
+use crate::subscriptions::Source;
+
+/// What events are handed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HandlerKind {
+    /// A log line is all.
+    Log,
+    /// A service gets them as CloudEvents.
+    Http {
+        /// Where it listens.
+        url: Url,
+        /// How long it may take for one event.
+        timeout: Duration,
+    },
+}
+
+/// Everything a worker needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose events are handled.
+    pub tenant: TenantId,
+    /// Which Pub/Sub.
+    pub connection: Connection,
+    /// What is pulled.
+    pub subscriptions: Source,
+    /// Events handled at a time.
+    pub max_concurrent: usize,
+    /// The longest one event may take.
+    pub timeout: Duration,
+    /// Whether the subscriptions have dead-letter topics.
+    pub dead_lettering: bool,
+    /// What is logged.
+    pub log_level: Level,
+    /// Whether `/metrics` is served.
+    pub metrics: bool,
+    /// What the binary hands events to; a worker with handlers of its own does not look at it.
+    pub handler: HandlerKind,
+    /// Where health and metrics are served.
+    pub http_addr: SocketAddr,
+    /// How long running handlers may finish after a stop.
+    pub grace: Duration,
+    /// After how long without a message the worker ends by itself.
+    pub exit_when_idle: Option<Duration>,
+}
+
+/// A setting that is missing or wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {problem}")]
+pub struct WrongSetting {
+    variable: &'static str,
+    problem: String,
+}
+
+fn wrong(variable: &'static str, problem: impl Display) -> WrongSetting {
+    WrongSetting {
+        variable,
+        problem: format!("{problem}"),
+    }
+}
+
+impl Settings {
+    /// Settings from the environment alone, for workers whose command line is their own.
+    ///
+    /// # Errors
+    /// [`WrongSetting`] names the variable and what is allowed.
+    pub fn from_env() -> Result<Self, WrongSetting> {
+        let flags = Flags::try_parse_from(["event-worker"])
+            .map_err(|error| wrong("environment", error.render().to_string().trim()))?;
+        Self::try_from(flags)
+    }
+}
+
+impl TryFrom<Flags> for Settings {
+    type Error = WrongSetting;
+
+    fn try_from(flags: Flags) -> Result<Self, WrongSetting> {
+        let tenant = given(flags.tenant_id).ok_or_else(|| {
+            wrong(
+                "TENANT_ID",
+                "is missing: the id of the tenant whose events are handled",
+            )
+        })?;
+        let tenant = TenantId::parse(&tenant).map_err(|error| wrong("TENANT_ID", error))?;
+        let project = given(flags.gcp_project_id)
+            .map(|text| ProjectId::parse(&text).map_err(|error| wrong("GCP_PROJECT_ID", error)))
+            .transpose()?;
+        let timeout = duration(
+            "WORKER_TIMEOUT",
+            &flags.worker_timeout,
+            seconds(1),
+            seconds(86_400),
+        )?;
+        let handler_timeout = duration(
+            "HANDLER_TIMEOUT",
+            &flags.handler_timeout,
+            Duration::from_millis(1),
+            timeout,
+        )?;
+        only_memory(&flags.idempotency_url)?;
+        Ok(Self {
+            subscriptions: subscriptions(
+                given(flags.subscriptions),
+                given(flags.subscriptions_file),
+                project.as_ref(),
+            )?,
+            tenant,
+            connection: given(flags.pubsub_emulator_host)
+                .map_or_else(Connection::google, |address| Connection::emulator(&address)),
+            max_concurrent: flags
+                .max_concurrent_messages
+                .parse()
+                .ok()
+                .filter(|n| (1..=1000).contains(n))
+                .ok_or_else(|| {
+                    let text = &flags.max_concurrent_messages;
+                    wrong(
+                        "MAX_CONCURRENT_MESSAGES",
+                        format!("{text:?} is not a number from 1 to 1000"),
+                    )
+                })?,
+            timeout,
+            dead_lettering: boolean("PUBSUB_ENABLE_DLQ", &flags.pubsub_enable_dlq)?,
+            log_level: flags.log_level.parse().map_err(|_| {
+                let text = &flags.log_level;
+                wrong(
+                    "LOG_LEVEL",
+                    format!("{text:?} is none of ERROR, WARN, INFO, DEBUG, TRACE"),
+                )
+            })?,
+            metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
+            handler: handler(&flags.handler, given(flags.handler_url), handler_timeout)?,
+            http_addr: flags.http_addr.parse().map_err(|_| {
+                let text = &flags.http_addr;
+                wrong(
+                    "HTTP_ADDR",
+                    format!("{text:?} is not an address such as 0.0.0.0:8080"),
+                )
+            })?,
+            grace: duration(
+                "SHUTDOWN_GRACE",
+                &flags.shutdown_grace,
+                seconds(1),
+                seconds(3_600),
+            )?,
+            exit_when_idle: given(flags.exit_when_idle)
+                .map(|text| duration("EXIT_WHEN_IDLE", &text, seconds(1), seconds(86_400)))
+                .transpose()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Flags alone: whatever the machine that runs the tests has in its environment stays out.
+    fn parse(args: &[&str]) -> Result<Settings, WrongSetting> {
+        let required = [
+            "event-worker",
+            "--tenant-id=tenant-123",
+            "--gcp-project-id=acme-events",
+        ];
+        let parsed = Flags::try_parse_from(required.iter().chain(args)).unwrap();
+        Settings::try_from(parsed)
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let settings = parse(&["--subscriptions=sub-1"]).unwrap();
+        assert_eq!(settings.max_concurrent, 5);
+        assert_eq!(settings.timeout, seconds(3_600));
+        assert_eq!(settings.grace, seconds(25));
+        assert_eq!(settings.handler, HandlerKind::Log);
+        assert!(settings.dead_lettering && settings.metrics && settings.exit_when_idle.is_none());
+    }
+
+    #[test]
+    fn durations_are_taken_in_every_form_the_operator_writes() {
+        for (text, expected) in [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3_600)] {
+            let settings = parse(&["--subscriptions=sub-1", "--worker-timeout", text]).unwrap();
+            assert_eq!(settings.timeout, seconds(expected));
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_is_allowed() {
+        let sub = "--subscriptions=sub-1";
+        for (args, expected) in [
+            (
+                vec![],
+                "SUBSCRIPTIONS: is missing, and so is SUBSCRIPTIONS_FILE; set one",
+            ),
+            (
+                vec![sub, "--subscriptions-file=/x"],
+                "SUBSCRIPTIONS: is set beside SUBSCRIPTIONS_FILE; set one",
+            ),
+            (
+                vec!["--subscriptions=a b"],
+                "SUBSCRIPTIONS: \"a b\" is not a Pub/Sub id",
+            ),
+            (
+                vec![sub, "--max-concurrent-messages=0"],
+                "MAX_CONCURRENT_MESSAGES: \"0\" is not a number from 1 to 1000",
+            ),
+            (
+                vec![sub, "--worker-timeout=2d"],
+                "WORKER_TIMEOUT: \"2d\" is not a duration from 1s to 86400s",
+            ),
+            (
+                vec![sub, "--worker-timeout=10s", "--handler-timeout=11s"],
+                "HANDLER_TIMEOUT: \"11s\" is not a duration from 1ms to 10s",
+            ),
+            (
+                vec![sub, "--handler=grpc"],
+                "HANDLER: \"grpc\" is neither \"log\" nor \"http\"",
+            ),
+            (vec![sub, "--handler=http"], "HANDLER_URL: is missing"),
+            (
+                vec![sub, "--handler=http", "--handler-url=s3cret"],
+                "HANDLER_URL: is not an http:// or",
+            ),
+            (
+                vec![sub, "--log-level=LOUD"],
+                "LOG_LEVEL: \"LOUD\" is none of ERROR, WARN,",
+            ),
+            (
+                vec![sub, "--enable-metrics=maybe"],
+                "ENABLE_METRICS: \"maybe\" is neither true nor false",
+            ),
+            (
+                vec![sub, "--idempotency-url=redis://:s3cret@h"],
+                "IDEMPOTENCY_URL: a Redis store is not built",
+            ),
+            (
+                vec![sub, "--http-addr=8080"],
+                "HTTP_ADDR: \"8080\" is not an address",
+            ),
+        ] {
+            let error = parse(&args).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_variable_set_to_nothing_is_not_set() {
+        assert!(parse(&["--subscriptions=", "--subscriptions-file=/x", "--exit-when-idle="]).is_ok());
+    }
+}

@@ -1,0 +1,89 @@
+//! The command line: every setting as a flag, and as a variable of the same name.
+
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  # Log every event of a tenant, from an emulator:
+  PUBSUB_EMULATOR_HOST=127.0.0.1:8085 GCP_PROJECT_ID=local-project TENANT_ID=tenant-123 \\
+    SUBSCRIPTIONS=living-twin-document-events-tenant-123-worker event-worker
+
+  # POST them as CloudEvents to a service, ten at a time:
+  GCP_PROJECT_ID=my-project TENANT_ID=tenant-123 SUBSCRIPTIONS_FILE=/etc/event-worker/subscriptions.json \\
+    HANDLER=http HANDLER_URL=http://handler.tenant-123:8080/ MAX_CONCURRENT_MESSAGES=10 event-worker
+
+  # As a job: end when nothing has come for a minute:
+  EXIT_WHEN_IDLE=60s … event-worker
+
+Durations are a number of seconds (3600) or a number with a unit (500ms, 60s, 10m, 1h).
+Exit codes: 0 stopped or idle, 1 failed, 2 a setting is missing or wrong.";
+
+/// The settings as text: flags, or variables of the same name.
+#[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
+#[derive(Debug, Parser)]
+#[command(name = "event-worker", version, about = "Handles the events of one tenant.", after_help = EXAMPLES)]
+pub struct Flags {
+    /// Google Cloud project of subscriptions that are given by id.
+    #[arg(long, env = "GCP_PROJECT_ID", value_name = "PROJECT")]
+    pub(super) gcp_project_id: Option<String>,
+    /// The tenant whose events are handled; messages of any other are refused. Required.
+    #[arg(long, env = "TENANT_ID", value_name = "ID")]
+    pub(super) tenant_id: Option<String>,
+    /// Subscriptions to pull: full names or ids, separated by commas. This or SUBSCRIPTIONS_FILE is required.
+    #[arg(long, env = "SUBSCRIPTIONS", value_name = "NAMES")]
+    pub(super) subscriptions: Option<String>,
+    /// A JSON file that lists them, read again when it changes:
+    /// {"subscriptions":[{"name":"projects/p/subscriptions/s","ordered":false,"suspended":false}]}
+    #[arg(long, env = "SUBSCRIPTIONS_FILE", value_name = "PATH")]
+    pub(super) subscriptions_file: Option<String>,
+    /// Events handled at a time, over all subscriptions: 1 to 1000.
+    #[arg(long, env = "MAX_CONCURRENT_MESSAGES", value_name = "N", default_value = "5")]
+    pub(super) max_concurrent_messages: String,
+    /// The longest one event may take: 1s to 24h.
+    #[arg(
+        long,
+        env = "WORKER_TIMEOUT",
+        value_name = "DURATION",
+        default_value = "3600s"
+    )]
+    pub(super) worker_timeout: String,
+    /// Whether the subscriptions have dead-letter topics; without, an event that can never work stays until its
+    /// retention ends.
+    #[arg(long, env = "PUBSUB_ENABLE_DLQ", value_name = "BOOL", default_value = "true")]
+    pub(super) pubsub_enable_dlq: String,
+    /// What is logged: ERROR, WARN, INFO, DEBUG or TRACE.
+    #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "INFO")]
+    pub(super) log_level: String,
+    /// Whether /metrics is served.
+    #[arg(long, env = "ENABLE_METRICS", value_name = "BOOL", default_value = "true")]
+    pub(super) enable_metrics: String,
+    /// Address of a Pub/Sub emulator, host:port; without, Google's Pub/Sub.
+    #[arg(long, env = "PUBSUB_EMULATOR_HOST", value_name = "ADDRESS")]
+    pub(super) pubsub_emulator_host: Option<String>,
+    /// What events are handed to: log, or http.
+    #[arg(long, env = "HANDLER", value_name = "HANDLER", default_value = "log")]
+    pub(super) handler: String,
+    /// The service that HANDLER=http posts CloudEvents to, http:// or https://.
+    #[arg(long, env = "HANDLER_URL", value_name = "URL")]
+    pub(super) handler_url: Option<String>,
+    /// How long that service may take for one event: 1ms to WORKER_TIMEOUT.
+    #[arg(long, env = "HANDLER_TIMEOUT", value_name = "DURATION", default_value = "60s")]
+    pub(super) handler_timeout: String,
+    /// Where handled events are remembered: memory: (in the worker, for one replica).
+    #[arg(long, env = "IDEMPOTENCY_URL", value_name = "URL", default_value = "memory:")]
+    pub(super) idempotency_url: String,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(
+        long,
+        env = "HTTP_ADDR",
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080"
+    )]
+    pub(super) http_addr: String,
+    /// How long after SIGTERM running handlers may finish: 1s to 1h. Keep it below the pod's grace period.
+    #[arg(long, env = "SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s")]
+    pub(super) shutdown_grace: String,
+    /// Job mode: exit 0 when nothing has come for so long. Without, the worker runs until it is stopped.
+    #[arg(long, env = "EXIT_WHEN_IDLE", value_name = "DURATION")]
+    pub(super) exit_when_idle: Option<String>,
+}

@@ -1,0 +1,206 @@
+//! Which subscriptions are pulled: a fixed list, or a file that is watched.
+
+use std::{path::PathBuf, time::Duration};
+
+use events::{ProjectId, SubscriptionName, name::InvalidName};
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::{drain::Drain, health::Health};
+
+/// How often the file is read. A ConfigMap's file is a symlink that the kubelet swaps, which file watches miss.
+const POLL: Duration = Duration::from_secs(1);
+const WHO: &str = "subscriptions";
+
+/// One subscription to pull.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Subscription {
+    /// Its full name.
+    pub name: SubscriptionName,
+    /// Whether its messages are handled in order where they have an ordering key.
+    #[serde(default)]
+    pub ordered: bool,
+    /// Whether it is left alone for now; its messages are retained.
+    #[serde(default)]
+    pub suspended: bool,
+}
+
+/// The file's content. Fields it does not know are for later workers.
+#[derive(Debug, Deserialize)]
+struct File {
+    subscriptions: Vec<Subscription>,
+}
+
+/// Where the list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Said at the start.
+    Fixed(Vec<Subscription>),
+    /// A file like `{"subscriptions":[{"name":"projects/p/subscriptions/s","ordered":false,"suspended":false}]}`.
+    File(PathBuf),
+}
+
+/// Why there is no list.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Neither a full name nor an id.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// An id without a project to put it in.
+    #[error(
+        "{0:?} is an id without a project: write projects/PROJECT/subscriptions/{0} or set GCP_PROJECT_ID"
+    )]
+    NoProject(String),
+    /// The file cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// The file is not what it should be.
+    #[error(
+        "{0} is not of the form {{\"subscriptions\":[{{\"name\":\"projects/p/subscriptions/s\",\"ordered\":false,\"suspended\":false}}]}}: {1}"
+    )]
+    Content(PathBuf, #[source] serde_json::Error),
+}
+
+/// Parses a comma-separated list of full names, and of ids in `project`.
+///
+/// # Errors
+/// [`Unusable`] names the entry.
+pub fn parse_list(text: &str, project: Option<&ProjectId>) -> Result<Vec<Subscription>, Unusable> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let mut list: Vec<Subscription> = Vec::new();
+    for entry in entries {
+        let name = if entry.contains('/') {
+            SubscriptionName::parse(entry)?
+        } else {
+            let project = project.ok_or_else(|| Unusable::NoProject(entry.to_owned()))?;
+            SubscriptionName::new(project, entry)?
+        };
+        if list.iter().all(|listed| listed.name != name) {
+            list.push(Subscription {
+                name,
+                ordered: false,
+                suspended: false,
+            });
+        }
+    }
+    Ok(list)
+}
+
+impl Source {
+    /// The list as it is now.
+    ///
+    /// # Errors
+    /// [`Unusable`] says what is wrong with the file.
+    pub async fn read(&self) -> Result<Vec<Subscription>, Unusable> {
+        match self {
+            Self::Fixed(list) => Ok(list.clone()),
+            Self::File(path) => {
+                let content = tokio::fs::read(path)
+                    .await
+                    .map_err(|error| Unusable::Read(path.clone(), error))?;
+                let file: File = serde_json::from_slice(&content)
+                    .map_err(|error| Unusable::Content(path.clone(), error))?;
+                Ok(file.subscriptions)
+            }
+        }
+    }
+
+    /// Keeps the list up to date until the worker stops. A file that became unusable changes nothing but the
+    /// worker's readiness: half a list would silently leave events unhandled.
+    pub async fn watch(self, list: watch::Sender<Vec<Subscription>>, health: Health, drain: Drain) {
+        if matches!(self, Self::Fixed(_)) {
+            return;
+        }
+        let mut complaint = String::new();
+        while drain.unless_stopping(tokio::time::sleep(POLL)).await.is_some() {
+            match self.read().await {
+                Ok(read) => {
+                    complaint.clear();
+                    health.fine(WHO);
+                    if list.send_if_modified(|current| std::mem::replace(current, read.clone()) != read) {
+                        tracing::info!(subscriptions = read.len(), "The list of subscriptions changed.");
+                    }
+                }
+                Err(error) => {
+                    let text = error.to_string();
+                    if text != complaint {
+                        tracing::error!(%error, "The list of subscriptions stays as it was.");
+                        health.blocked(WHO, &text);
+                        complaint = text;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> ProjectId {
+        ProjectId::parse("acme-events").unwrap()
+    }
+
+    #[test]
+    fn takes_names_and_ids() {
+        let list = parse_list(
+            "sub-1, projects/other-project/subscriptions/sub-2,,sub-1",
+            Some(&project()),
+        );
+        let names: Vec<_> = list.unwrap().iter().map(|s| s.name.to_string()).collect();
+        assert_eq!(
+            names,
+            [
+                "projects/acme-events/subscriptions/sub-1",
+                "projects/other-project/subscriptions/sub-2"
+            ]
+        );
+        assert!(matches!(parse_list("sub-1", None), Err(Unusable::NoProject(_))));
+        assert!(matches!(
+            parse_list("no spaces", Some(&project())),
+            Err(Unusable::Name(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn reads_the_operators_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("subscriptions.json");
+        let source = Source::File(path.clone());
+        assert!(matches!(source.read().await, Err(Unusable::Read(..))));
+        std::fs::write(
+            &path,
+            r#"{"subscriptions":[{"name":"projects/acme-events/subscriptions/sub-1","ordered":true,"later":1}]}"#,
+        )
+        .unwrap();
+        let list = source.read().await.unwrap();
+        assert!(list[0].ordered && !list[0].suspended);
+        std::fs::write(&path, r#"{"subscriptions":[{"name":"nonsense"}]}"#).unwrap();
+        assert!(source.read().await.unwrap_err().to_string().contains("nonsense"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_file_keeps_the_last_list_and_says_so() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("subscriptions.json");
+        let write = |content: &str| std::fs::write(&path, content).unwrap();
+        write(r#"{"subscriptions":[]}"#);
+        let (sender, mut list) = watch::channel(Vec::new());
+        let (health, drain) = (Health::default(), Drain::default());
+        let watching = tokio::spawn(Source::File(path.clone()).watch(sender, health.clone(), drain.clone()));
+        write(r#"{"subscriptions":[{"name":"projects/acme-events/subscriptions/sub-1"}]}"#);
+        list.changed().await.unwrap();
+        assert_eq!(list.borrow_and_update().len(), 1);
+        write("{");
+        while health.problems().is_none() {
+            tokio::time::sleep(POLL).await;
+        }
+        assert!(!list.has_changed().unwrap());
+        write(r#"{"subscriptions":[]}"#);
+        list.changed().await.unwrap();
+        assert_eq!(health.problems(), None);
+        drain.stopping.cancel();
+        watching.await.unwrap();
+    }
+}
