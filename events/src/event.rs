@@ -215,6 +215,16 @@ impl DomainEvent {
         )
     }
 
+    /// Gives the event another id, and the key and the correlation that come from it.
+    pub fn set_id(&mut self, id: Id) {
+        if self.correlation_id.as_ref() == Some(&self.event_id) {
+            self.correlation_id = Some(id.clone());
+        }
+        self.event_id = id;
+        self.own_idempotency_key = None;
+        self.own_idempotency_key = Id::parse(&self.idempotency_key()).ok();
+    }
+
     /// Ties the events of one request together.
     #[must_use]
     pub fn correlation_id(&self) -> &Id {

@@ -36,7 +36,7 @@ impl EventFactory {
         let event_id = Id::random();
         let mut event = DomainEvent {
             correlation_id: Some(event_id.clone()),
-            event_id,
+            event_id: event_id.clone(),
             event_type,
             tenant_id: tenant.clone(),
             occurred_at: Timestamp::now(),
@@ -47,7 +47,7 @@ impl EventFactory {
             data: data.into(),
         };
         // On the wire the key is always said, so that consumers in other languages need no rule.
-        event.own_idempotency_key = Id::parse(&event.idempotency_key()).ok();
+        event.set_id(event_id);
         event
     }
 }

@@ -36,7 +36,7 @@ impl Filter {
     /// # Errors
     /// [`FilterTooLong`] with the length it would have.
     pub fn new(tenant: &TenantId, event_types: &[EventPattern]) -> Result<Self, FilterTooLong> {
-        let tenant_clause = format!("attributes.tenant_id = {}", quote(tenant.as_str()));
+        let tenant_clause = tenant_clause(tenant);
         let clauses: Vec<String> = canonical(event_types).into_iter().map(clause).collect();
         let text = match clauses.as_slice() {
             [] => tenant_clause,
@@ -50,6 +50,15 @@ impl Filter {
             text,
             narrow: !clauses.is_empty(),
         })
+    }
+
+    /// The filter for everything of one tenant; always short enough, because an id is.
+    #[must_use]
+    pub fn all_of(tenant: &TenantId) -> Self {
+        Self {
+            text: tenant_clause(tenant),
+            narrow: false,
+        }
     }
 
     /// The filter as Pub/Sub reads it.
@@ -81,6 +90,10 @@ fn canonical(event_types: &[EventPattern]) -> Vec<&EventPattern> {
     let all = patterns.clone();
     patterns.retain(|pattern| !all.iter().any(|other| other != pattern && other.covers(pattern)));
     patterns
+}
+
+fn tenant_clause(tenant: &TenantId) -> String {
+    format!("attributes.tenant_id = {}", quote(tenant.as_str()))
 }
 
 fn clause(pattern: &EventPattern) -> String {

@@ -1,0 +1,176 @@
+//! What every reconcile has at hand.
+
+use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+
+use crds::{EventSubscription, Tenant};
+use events::TopicName;
+use kube::{
+    Client, Resource, ResourceExt as _,
+    runtime::{
+        controller::Action,
+        events::{Event, EventType, Recorder},
+        reflector::Store,
+    },
+};
+use parking_lot::Mutex;
+use rand::Rng as _;
+use tokio::{sync::OwnedMutexGuard, time::Instant};
+
+use crate::{
+    failure::Failure,
+    kubernetes::Children,
+    metrics::Metrics,
+    pubsub::{PubSub, inventory::Inventory},
+    settings::Settings,
+};
+
+/// Clients, caches and settings.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// Pub/Sub, for writes.
+    pub pubsub: Arc<dyn PubSub>,
+    /// Pub/Sub, for looking.
+    pub inventory: Inventory,
+    /// The configuration.
+    pub settings: Settings,
+    /// Numbers about ourselves.
+    pub metrics: Arc<Metrics>,
+    /// All Tenants.
+    pub tenants: Store<Tenant>,
+    /// All EventSubscriptions.
+    pub subscriptions: Store<EventSubscription>,
+    /// All that was made in Kubernetes.
+    pub children: Children,
+    /// Kubernetes events.
+    pub recorder: Recorder,
+    /// How often each object failed in a row.
+    pub retries: Retries,
+    /// Who may write to a topic now.
+    pub turns: Turns<TopicName>,
+}
+
+impl Context {
+    /// Ends a reconcile: counts it, logs it, tells people, and says when to come back.
+    pub async fn end<K>(&self, object: &K, started: Instant, result: Result<Next, Failure>) -> Action
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let kind = K::kind(&());
+        let name = object.name_any();
+        let namespace = object.namespace().unwrap_or_default();
+        let id = format!("{kind}/{namespace}/{name}");
+        let outcome = result
+            .as_ref()
+            .err()
+            .map_or("ok", |failure| failure.class.as_str());
+        self.metrics.reconciled(&kind, outcome, started.elapsed());
+        match result {
+            Ok(next) => {
+                self.retries.forget(&id);
+                match next {
+                    Next::Resync => Action::requeue(jittered(self.settings.resync)),
+                    Next::Soon(wait) => Action::requeue(wait),
+                    Next::Change => Action::await_change(),
+                }
+            }
+            Err(failure) => {
+                let failures = self.retries.count(&id, object.meta().generation);
+                let wait = failure.class.retry_after(failures);
+                let treatment = failure.class.treatment();
+                if treatment.stalled {
+                    tracing::warn!(%kind, namespace, name, reason = %failure.reason, class = failure.class.as_str(), failures, retry_seconds = wait.as_secs(), message = failure.message);
+                } else {
+                    tracing::info!(%kind, namespace, name, reason = %failure.reason, class = failure.class.as_str(), failures, retry_seconds = wait.as_secs(), message = failure.message);
+                }
+                if treatment.event {
+                    self.tell(
+                        object,
+                        EventType::Warning,
+                        failure.reason.as_str(),
+                        failure.message,
+                    )
+                    .await;
+                }
+                Action::requeue(wait)
+            }
+        }
+    }
+
+    /// Writes a Kubernetes event; one that cannot be written is only logged.
+    pub async fn tell<K>(&self, object: &K, type_: EventType, reason: &str, note: String)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        // The API server's limit for a note is 1 kB.
+        let note = Some(note.chars().take(1000).collect());
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note,
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::info!(%error, "A Kubernetes event could not be written.");
+        }
+    }
+}
+
+/// When to come back after a good end.
+#[derive(Debug, Clone, Copy)]
+pub enum Next {
+    /// At the next resync.
+    Resync,
+    /// After so long.
+    Soon(Duration),
+    /// Only when something changes.
+    Change,
+}
+
+fn jittered(wait: Duration) -> Duration {
+    wait.mul_f64(rand::rng().random_range(0.9..1.1))
+}
+
+/// Counts failures in a row; a new generation starts anew.
+#[derive(Default)]
+pub struct Retries {
+    counts: Mutex<HashMap<String, (Option<i64>, u32)>>,
+}
+
+impl Retries {
+    fn count(&self, id: &str, generation: Option<i64>) -> u32 {
+        let mut counts = self.counts.lock();
+        let entry = counts.entry(id.to_owned()).or_insert((generation, 0));
+        if entry.0 != generation {
+            *entry = (generation, 0);
+        }
+        entry.1 += 1;
+        entry.1
+    }
+
+    fn forget(&self, id: &str) {
+        self.counts.lock().remove(id);
+    }
+}
+
+/// One at a time for each key.
+pub struct Turns<K> {
+    locks: Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl<K> Default for Turns<K> {
+    fn default() -> Self {
+        Self {
+            locks: Mutex::new(HashMap::new()),
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone> Turns<K> {
+    /// Waits for its turn, which lasts until the guard is dropped.
+    pub async fn take(&self, key: &K) -> OwnedMutexGuard<()> {
+        let lock = Arc::clone(self.locks.lock().entry(key.clone()).or_default());
+        lock.lock_owned().await
+    }
+}

@@ -1,0 +1,9 @@
+//! Objects in Kubernetes as values: what the operator wants is a [`Manifest`]; what is there is a JSON object in the
+//! [`Children`] cache.
+
+pub mod children;
+pub mod manifest;
+pub mod write;
+
+pub use children::Children;
+pub use manifest::{Key, Kind, Manifest};

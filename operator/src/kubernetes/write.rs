@@ -1,0 +1,125 @@
+//! I/O, writes only: objects, finalizers and status in Kubernetes.
+
+use std::fmt::Debug;
+
+use crds::label;
+use kube::{
+    Api, Client, Resource, ResourceExt as _,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
+    core::NamespaceResourceScope,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+
+use super::manifest::{Key, Manifest};
+
+fn api(client: &Client, key: &Key) -> Api<DynamicObject> {
+    let resource = key.kind.api_resource();
+    match &key.namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
+
+/// Server-side apply as the operator. Forced, because these objects are the operator's own: a field that somebody else
+/// took is drift.
+///
+/// # Errors
+/// What the API server says.
+pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<()> {
+    let params = PatchParams::apply(label::OPERATOR).force();
+    let mut body = manifest.body.clone();
+    let resource = manifest.key.kind.api_resource();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("apiVersion".to_owned(), json!(resource.api_version));
+        fields.insert("kind".to_owned(), json!(resource.kind));
+    }
+    api(client, &manifest.key)
+        .patch(&manifest.key.name, &params, &Patch::Apply(body))
+        .await?;
+    Ok(())
+}
+
+/// Deletes an object, if it is still the one with this uid; one that is gone is gone.
+///
+/// # Errors
+/// What the API server says.
+pub async fn delete(client: &Client, key: &Key, uid: Option<&str>) -> kube::Result<()> {
+    let preconditions = uid.map(|uid| Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    });
+    let params = DeleteParams {
+        preconditions,
+        ..DeleteParams::foreground()
+    };
+    match api(client, key).delete(&key.name, &params).await {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// One finalizer on or off. The resourceVersion goes along, so that nobody's change is undone.
+///
+/// # Errors
+/// What the API server says; 409 when somebody was faster, and then the next reconcile tries again.
+pub async fn set_finalizer<K>(api: &Api<K>, object: &K, present: bool) -> kube::Result<()>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let mut finalizers = object.finalizers().to_vec();
+    finalizers.retain(|one| one != label::FINALIZER);
+    if present {
+        finalizers.push(label::FINALIZER.to_owned());
+    }
+    let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": object.resource_version()}});
+    match api
+        .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await
+    {
+        Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// Writes a status, unless it is what is there.
+///
+/// # Errors
+/// What the API server says.
+pub async fn set_status<K, S>(api: &Api<K>, name: &str, before: Option<&S>, status: &S) -> kube::Result<bool>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+    S: Serialize + PartialEq,
+{
+    if before == Some(status) {
+        return Ok(false);
+    }
+    // A merge patch leaves alone what it does not name; fields that went have to be named.
+    let mut patch = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+    if let (Some(before), Some(after)) = (
+        before.and_then(|before| serde_json::to_value(before).ok()),
+        patch.as_object_mut(),
+    ) {
+        for gone in before.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            after.entry(gone).or_insert(serde_json::Value::Null);
+        }
+    }
+    api.patch_status(
+        name,
+        &PatchParams::default(),
+        &Patch::Merge(json!({"status": patch})),
+    )
+    .await?;
+    Ok(true)
+}
+
+/// The API of a namespaced kind for the namespace an object is in.
+pub fn api_of<K>(client: &Client, object: &K) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match object.namespace() {
+        Some(namespace) => Api::namespaced(client.clone(), &namespace),
+        None => Api::default_namespaced(client.clone()),
+    }
+}

@@ -1,0 +1,86 @@
+//! What Pub/Sub answers when it does not do as asked.
+
+/// The status codes of gRPC that Pub/Sub uses, and the ways a call can fail before or without one
+/// (<https://cloud.google.com/pubsub/docs/reference/error-codes>).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The caller gave up.
+    Cancelled,
+    /// No better code.
+    Unknown,
+    /// The request cannot be right, whatever the state.
+    InvalidArgument,
+    /// No answer in time; it may have been done.
+    DeadlineExceeded,
+    /// It is not there.
+    NotFound,
+    /// It is there already.
+    AlreadyExists,
+    /// A permission is missing.
+    PermissionDenied,
+    /// A quota or limit is used up.
+    ResourceExhausted,
+    /// The state does not allow it.
+    FailedPrecondition,
+    /// Somebody else changed it meanwhile.
+    Aborted,
+    /// The value is out of range.
+    OutOfRange,
+    /// Not offered.
+    Unimplemented,
+    /// A fault of the service.
+    Internal,
+    /// Not now.
+    Unavailable,
+    /// Data are lost.
+    DataLoss,
+    /// Credentials are missing or not accepted.
+    Unauthenticated,
+    /// No connection, or it broke.
+    Transport,
+    /// The request could not even be written: a fault of ours.
+    Unsendable,
+}
+
+impl Code {
+    /// As metrics and messages write it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "CANCELLED",
+            Self::Unknown => "UNKNOWN",
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::NotFound => "NOT_FOUND",
+            Self::AlreadyExists => "ALREADY_EXISTS",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Aborted => "ABORTED",
+            Self::OutOfRange => "OUT_OF_RANGE",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DataLoss => "DATA_LOSS",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Transport => "TRANSPORT",
+            Self::Unsendable => "UNSENDABLE",
+        }
+    }
+}
+
+/// One call that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{call} of {object}: {}: {message}", code.as_str())]
+pub struct PubSubError {
+    /// The method, `CreateSubscription`.
+    pub call: &'static str,
+    /// The permission it needs, and on what.
+    pub permission: &'static str,
+    /// The object it was about, by its full name.
+    pub object: String,
+    /// What was answered.
+    pub code: Code,
+    /// The answer's text, shortened; it holds names and no secrets.
+    pub message: String,
+}

@@ -1,0 +1,313 @@
+//! What exists in a project, remembered: listed page by page once per resync for the whole fleet, and corrected by every
+//! write this process makes. Looking at one object costs nothing.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+    time::Duration,
+};
+
+use events::{ProjectId, SubscriptionName, TopicName};
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
+
+use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
+
+/// A fresh object may be missing from lists for a while: reads lag behind writes. What was written less than this long
+/// before a list began is believed over the list.
+const VISIBILITY_LAG: Duration = Duration::from_secs(120);
+
+/// What is remembered of all projects.
+pub struct Inventory {
+    pubsub: Arc<dyn PubSub>,
+    max_age: Duration,
+    policy_max_age: Duration,
+    projects: Mutex<HashMap<ProjectId, Arc<Project>>>,
+    numbers: Mutex<HashMap<ProjectId, u64>>,
+}
+
+#[derive(Default)]
+struct Project {
+    /// Held while listing, so that a thousand reconciles list once.
+    listing: tokio::sync::Mutex<()>,
+    shelf: RwLock<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    listed: Option<Instant>,
+    topics: Known<TopicName, TopicConfig>,
+    subscriptions: Known<SubscriptionName, SubscriptionConfig>,
+    policies: HashMap<Resource, (Policy, Instant)>,
+}
+
+/// Objects of one kind, and when this process last wrote each.
+struct Known<K, V> {
+    objects: HashMap<K, V>,
+    written: HashMap<K, Instant>,
+    /// Those that have to be read before anything is said about them.
+    in_doubt: HashSet<K>,
+}
+
+impl<K, V> Default for Known<K, V> {
+    fn default() -> Self {
+        Self {
+            objects: HashMap::new(),
+            written: HashMap::new(),
+            in_doubt: HashSet::new(),
+        }
+    }
+}
+
+impl<K: Eq + Hash + Clone, V> Known<K, V> {
+    fn write(&mut self, key: &K, value: Option<V>) {
+        self.written.insert(key.clone(), Instant::now());
+        self.in_doubt.remove(key);
+        match value {
+            Some(value) => self.objects.insert(key.clone(), value),
+            None => self.objects.remove(key),
+        };
+    }
+
+    /// Takes over a list that was begun at `begun`, but keeps what was written too shortly before to be in it.
+    fn replace(&mut self, listed: HashMap<K, V>, begun: Instant) {
+        self.written.retain(|_, at| *at + VISIBILITY_LAG > begun);
+        let mut old = std::mem::replace(&mut self.objects, listed);
+        for key in self.written.keys() {
+            match old.remove(key) {
+                Some(value) => self.objects.insert(key.clone(), value),
+                None => self.objects.remove(key),
+            };
+        }
+    }
+}
+
+impl Inventory {
+    /// An empty inventory that lists again after `max_age`, and reads a policy again after `policy_max_age`.
+    #[must_use]
+    pub fn new(pubsub: Arc<dyn PubSub>, max_age: Duration, policy_max_age: Duration) -> Self {
+        Self {
+            pubsub,
+            max_age,
+            policy_max_age,
+            projects: Mutex::default(),
+            numbers: Mutex::default(),
+        }
+    }
+
+    fn project(&self, project: &ProjectId) -> Arc<Project> {
+        Arc::clone(self.projects.lock().entry(project.clone()).or_default())
+    }
+
+    /// Lists the project if that is due. An error leaves what was known; it never means "nothing there".
+    ///
+    /// # Errors
+    /// When a page cannot be had.
+    pub async fn refresh(&self, id: &ProjectId) -> Result<(), PubSubError> {
+        let project = self.project(id);
+        let _turn = project.listing.lock().await;
+        let fresh = project
+            .shelf
+            .read()
+            .listed
+            .is_some_and(|at| at.elapsed() < self.max_age);
+        if fresh {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let mut topics = Pages::default();
+        while let Some(token) = topics.next() {
+            topics.add(self.pubsub.list_topics(id, &token).await?);
+        }
+        let mut subscriptions = Pages::default();
+        while let Some(token) = subscriptions.next() {
+            subscriptions.add(self.pubsub.list_subscriptions(id, &token).await?);
+        }
+        let (topics, subscriptions) = (topics.items, subscriptions.items);
+        tracing::debug!(project = %id, topics = topics.len(), subscriptions = subscriptions.len(), "Listed the project.");
+        let mut shelf = project.shelf.write();
+        shelf.topics.replace(
+            topics
+                .into_iter()
+                .map(|topic| (topic.name.clone(), topic))
+                .collect(),
+            begun,
+        );
+        shelf.subscriptions.replace(
+            subscriptions
+                .into_iter()
+                .map(|one| (one.name.clone(), one))
+                .collect(),
+            begun,
+        );
+        shelf.listed = Some(begun);
+        Ok(())
+    }
+
+    /// The topic, if it exists as far as is known; read by itself when that is in doubt.
+    ///
+    /// # Errors
+    /// When it has to be read and cannot be.
+    pub async fn topic(&self, name: &TopicName) -> Result<Option<TopicConfig>, PubSubError> {
+        let project = self.project(name.project());
+        if project.shelf.read().topics.in_doubt.contains(name) {
+            let found = absent_is_none(self.pubsub.topic(name).await)?;
+            project.shelf.write().topics.write(name, found);
+        }
+        Ok(project.shelf.read().topics.objects.get(name).cloned())
+    }
+
+    /// The subscription, if it exists as far as is known; read by itself when that is in doubt.
+    ///
+    /// # Errors
+    /// When it has to be read and cannot be.
+    pub async fn subscription(
+        &self,
+        name: &SubscriptionName,
+    ) -> Result<Option<SubscriptionConfig>, PubSubError> {
+        let project = self.project(name.project());
+        if project.shelf.read().subscriptions.in_doubt.contains(name) {
+            let found = absent_is_none(self.pubsub.subscription(name).await)?;
+            project.shelf.write().subscriptions.write(name, found);
+        }
+        Ok(project.shelf.read().subscriptions.objects.get(name).cloned())
+    }
+
+    /// The policy: remembered, or read when that is too long ago.
+    ///
+    /// # Errors
+    /// When it has to be read and cannot be.
+    pub async fn policy(&self, resource: &Resource) -> Result<Policy, PubSubError> {
+        let project = self.project(resource.project());
+        let known = project.shelf.read().policies.get(resource).cloned();
+        if let Some((policy, at)) = known
+            && at.elapsed() < self.policy_max_age
+        {
+            return Ok(policy);
+        }
+        let policy = self.pubsub.policy(resource).await?;
+        self.note_policy(resource, policy.clone());
+        Ok(policy)
+    }
+
+    /// The number of a project, asked for once.
+    ///
+    /// # Errors
+    /// When it has to be asked for and cannot be.
+    pub async fn project_number(&self, project: &ProjectId) -> Result<u64, PubSubError> {
+        if let Some(number) = self.numbers.lock().get(project) {
+            return Ok(*number);
+        }
+        let number = self.pubsub.project_number(project).await?;
+        self.numbers.lock().insert(project.clone(), number);
+        Ok(number)
+    }
+
+    /// Says a project's number, so that it need not be asked for.
+    pub fn note_project_number(&self, project: &ProjectId, number: u64) {
+        self.numbers.lock().insert(project.clone(), number);
+    }
+
+    /// Remembers what the server made of a topic.
+    pub fn note_topic(&self, topic: TopicConfig) {
+        let project = self.project(topic.name.project());
+        let name = topic.name.clone();
+        project.shelf.write().topics.write(&name, Some(topic));
+    }
+
+    /// Remembers what the server made of a subscription.
+    pub fn note_subscription(&self, subscription: SubscriptionConfig) {
+        let project = self.project(subscription.name.project());
+        let name = subscription.name.clone();
+        project
+            .shelf
+            .write()
+            .subscriptions
+            .write(&name, Some(subscription));
+    }
+
+    /// Remembers that a subscription is gone, and its policy with it.
+    pub fn note_deleted(&self, name: &SubscriptionName) {
+        let project = self.project(name.project());
+        let mut shelf = project.shelf.write();
+        shelf.subscriptions.write(name, None);
+        shelf.policies.remove(&Resource::Subscription(name.clone()));
+    }
+
+    /// Remembers a policy.
+    pub fn note_policy(&self, resource: &Resource, policy: Policy) {
+        self.project(resource.project())
+            .shelf
+            .write()
+            .policies
+            .insert(resource.clone(), (policy, Instant::now()));
+    }
+
+    /// A write failed in a way that leaves open what is there now: the next look reads this object by itself.
+    pub fn doubt(&self, resource: &Resource) {
+        let project = self.project(resource.project());
+        let mut shelf = project.shelf.write();
+        shelf.policies.remove(resource);
+        match resource {
+            Resource::Topic(name) => shelf.topics.in_doubt.insert(name.clone()),
+            Resource::Subscription(name) => shelf.subscriptions.in_doubt.insert(name.clone()),
+        };
+    }
+}
+
+fn absent_is_none<T>(answer: Result<T, PubSubError>) -> Result<Option<T>, PubSubError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.code == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The pages of a list so far.
+struct Pages<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+impl<T> Default for Pages<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            next: Some(String::new()),
+        }
+    }
+}
+
+impl<T> Pages<T> {
+    /// The token of the page to ask for, if there is one.
+    fn next(&mut self) -> Option<String> {
+        self.next.take()
+    }
+
+    fn add(&mut self, page: Page<T>) {
+        self.items.extend(page.items);
+        self.next = Some(page.next).filter(|token| !token.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_lags_does_not_hide_what_was_just_made() {
+        let mut known = Known::default();
+        known.write(&"fresh", Some(1));
+        known.write(&"deleted", None);
+        known.replace(HashMap::from([("deleted", 2), ("other", 3)]), Instant::now());
+        assert_eq!(known.objects, HashMap::from([("fresh", 1), ("other", 3)]));
+        tokio::time::advance(VISIBILITY_LAG).await;
+        known.replace(HashMap::from([("other", 3)]), Instant::now());
+        assert_eq!(
+            known.objects,
+            HashMap::from([("other", 3)]),
+            "after the lag the list is believed"
+        );
+    }
+}

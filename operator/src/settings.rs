@@ -1,0 +1,126 @@
+//! The operator's configuration: a YAML file, checked once and turned into [`Settings`].
+//!
+//! `config/operator.yaml` is the commented default. Whatever is wrong is said in one line that names the key.
+
+mod catalogue;
+mod file;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+pub use catalogue::Catalogue;
+use crds::Span;
+use events::{Connection, ProjectId};
+pub use file::ConfigFile;
+
+/// Everything the pure stages need to know, parsed.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where topics live, and subscriptions unless a Tenant says otherwise.
+    pub project: ProjectId,
+    /// The number of that project, where the configuration says it; else it is looked up.
+    pub project_number: Option<u64>,
+    /// Which Pub/Sub the operator talks to.
+    pub connection: Connection,
+    /// The emulator's address as workers see it; none for Google's.
+    pub worker_emulator: Option<String>,
+    /// Stands in every owner stamp; the uid of the `kube-system` namespace unless the configuration names one.
+    pub cluster_id: String,
+    /// Clusters whose objects this one may take over.
+    pub adopt_from: Vec<String>,
+    /// The topics there are.
+    pub catalogue: Catalogue,
+    /// Whether there is dead-lettering at all.
+    pub dead_lettering: bool,
+    /// Where messages may be stored; empty leaves it to the organisation's policy.
+    pub regions: Vec<String>,
+    /// The key that topics are encrypted with.
+    pub kms_key: Option<String>,
+    /// Labels on everything made in Pub/Sub, beside the operator's own.
+    pub labels: BTreeMap<String, String>,
+    /// What an EventSubscription that does not say gets.
+    pub subscription: SubscriptionDefaults,
+    /// What a worker whose Tenant does not say gets.
+    pub worker: WorkerDefaults,
+    /// The workload identity pool that workers' ServiceAccounts belong to.
+    pub identity: Identity,
+    /// How often everything is compared with Pub/Sub.
+    pub resync: Duration,
+    /// How long after its Tenant went a retained subscription is adopted without being asked.
+    pub retain_for: Duration,
+    /// Admin calls per minute that the operator allows itself.
+    pub admin_calls_per_minute: u32,
+}
+
+/// Defaults of an EventSubscription.
+#[derive(Debug, Clone)]
+pub struct SubscriptionDefaults {
+    /// How long Pub/Sub waits for an acknowledgement.
+    pub ack_deadline: Span,
+    /// How long an unacknowledged message is kept.
+    pub retention: Span,
+    /// The wait after the first failure.
+    pub minimum_backoff: Span,
+    /// The wait after many failures.
+    pub maximum_backoff: Span,
+    /// After how many deliveries a message becomes a dead letter.
+    pub max_delivery_attempts: i32,
+    /// How long a dead letter is kept.
+    pub dead_letter_retention: Span,
+}
+
+/// Defaults of a worker.
+#[derive(Debug, Clone)]
+pub struct WorkerDefaults {
+    /// The image that runs.
+    pub image: String,
+    /// When the kubelet pulls it.
+    pub image_pull_policy: String,
+    /// Events handled at a time.
+    pub max_concurrent_messages: i32,
+    /// The longest one event may take.
+    pub timeout: Span,
+    /// Limits of the container.
+    pub limits: BTreeMap<String, String>,
+    /// Requests of the container.
+    pub requests: BTreeMap<String, String>,
+    /// How much is logged.
+    pub log_level: String,
+    /// Where idempotency keys are kept.
+    pub idempotency_url: String,
+    /// How long a worker may take to stop.
+    pub termination_grace: Span,
+}
+
+/// Whose word Google takes for a worker's ServiceAccount.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The pool's id, `PROJECT.svc.id.goog` on GKE.
+    pub pool: String,
+    /// The number of the project the pool belongs to; none: the operator's project.
+    pub pool_project_number: Option<u64>,
+}
+
+/// What is wrong with the configuration; names the key and what is allowed.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Not YAML, an unknown key, or a value of another type.
+    #[error("{0}")]
+    Yaml(#[from] serde_yaml::Error),
+    /// A value that is not allowed.
+    #[error("{key}: {problem}")]
+    Value {
+        /// The key as it stands in the file.
+        key: String,
+        /// What is wrong and what is allowed.
+        problem: String,
+    },
+}
+
+impl SettingsError {
+    pub(crate) fn value(key: impl Into<String>, problem: impl fmt::Display) -> Self {
+        Self::Value {
+            key: key.into(),
+            problem: problem.to_string(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The EventSubscription's stages, one file each, in their order; [`reconcile`] reads them aloud.
+
+pub mod apply;
+pub mod desired;
+pub mod finalize;
+pub mod observe;
+pub mod ownership;
+pub mod plan;
+pub mod reconcile;
+pub mod status;
+pub mod validate;

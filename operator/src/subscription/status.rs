@@ -1,0 +1,192 @@
+//! Pure: what the reconcile of an EventSubscription says in status.
+
+use crds::{ConditionType, EventSubscription, EventSubscriptionStatus, Reason};
+use jiff::Timestamp;
+
+use super::{apply::Outcome, plan::Plan, validate::Valid};
+use crate::{
+    failure::Failure,
+    status::{Conditions, Truth, Verdict},
+};
+
+/// How far a reconcile came.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Seen for the first time; nothing is done yet.
+    Seen,
+    /// It does not make sense.
+    Invalid(&'a Failure),
+    /// It makes sense, but what is there could not be read, or must not be touched.
+    Unplanned(&'a Valid, &'a Failure),
+    /// A plan was carried out, wholly or up to a failure.
+    Planned(&'a Valid, &'a Plan, &'a Outcome),
+}
+
+/// The status to write.
+#[must_use]
+pub fn status(
+    subscription: &EventSubscription,
+    progress: &Progress<'_>,
+    now: Timestamp,
+) -> EventSubscriptionStatus {
+    let before = subscription.status.clone().unwrap_or_default();
+    let generation = subscription.metadata.generation;
+    let mut conditions = Conditions::new(&before.conditions, generation, now);
+    let (valid, verdict) = match progress {
+        Progress::Seen => (
+            None,
+            Verdict {
+                ready: Truth::Unknown,
+                working: true,
+                reason: Reason::Progressing,
+                message: "Work begins.".into(),
+            },
+        ),
+        Progress::Invalid(failure) => (None, Verdict::failed(failure)),
+        Progress::Unplanned(valid, failure) => {
+            for aspect in ASPECTS {
+                aspect_unknown(&mut conditions, aspect, valid, failure);
+            }
+            (Some(*valid), Verdict::failed(failure))
+        }
+        Progress::Planned(valid, plan, outcome) => {
+            for aspect in ASPECTS {
+                aspect_of_plan(&mut conditions, aspect, valid, plan, outcome);
+            }
+            let verdict = match &outcome.failure {
+                Some(failure) => Verdict::failed(failure),
+                None => Verdict::ready(ready_message(valid)),
+            };
+            (Some(*valid), verdict)
+        }
+    };
+    let conditions = conditions.finish(&verdict);
+    // What is not known anew is kept: the names are how a deletion finds its objects.
+    let status = EventSubscriptionStatus {
+        observed_generation: generation,
+        conditions,
+        ..before
+    };
+    match valid {
+        None => status,
+        Some(valid) => EventSubscriptionStatus {
+            topic: Some(valid.topic.to_string()),
+            subscription: Some(valid.subscription.to_string()),
+            filter: Some(valid.filter.to_string()),
+            dead_letter_topic: valid.dead_letter.as_ref().map(|one| one.topic.to_string()),
+            dead_letter_subscription: valid.dead_letter.as_ref().map(|one| one.subscription.to_string()),
+            ..status
+        },
+    }
+}
+
+const ASPECTS: [ConditionType; 4] = [
+    ConditionType::TopicReady,
+    ConditionType::SubscriptionReady,
+    ConditionType::DeadLetterReady,
+    ConditionType::AccessReady,
+];
+
+fn is_disabled(aspect: ConditionType, valid: &Valid) -> bool {
+    aspect == ConditionType::DeadLetterReady && valid.dead_letter.is_none()
+}
+
+const DISABLED: &str =
+    "Dead-lettering is switched off: a message that fails is tried again until its retention ends.";
+
+fn aspect_unknown(conditions: &mut Conditions<'_>, aspect: ConditionType, valid: &Valid, failure: &Failure) {
+    if is_disabled(aspect, valid) {
+        conditions.say(aspect, Truth::False, Reason::Disabled, DISABLED);
+    } else {
+        conditions.say(aspect, Truth::Unknown, Reason::NotObserved, &failure.message);
+    }
+}
+
+fn aspect_of_plan(
+    conditions: &mut Conditions<'_>,
+    aspect: ConditionType,
+    valid: &Valid,
+    plan: &Plan,
+    outcome: &Outcome,
+) {
+    let open = plan
+        .steps
+        .iter()
+        .skip(outcome.applied)
+        .find(|step| step.proves == aspect);
+    match (open, &outcome.failure) {
+        _ if is_disabled(aspect, valid) => conditions.say(aspect, Truth::False, Reason::Disabled, DISABLED),
+        (None, _) => conditions.say(aspect, Truth::True, Reason::Succeeded, done(aspect, valid)),
+        (Some(step), Some(failure)) => {
+            conditions.say(
+                aspect,
+                Truth::False,
+                failure.reason,
+                format!("Still to do: {}.", step.action),
+            );
+        }
+        (Some(step), None) => {
+            conditions.say(
+                aspect,
+                Truth::False,
+                Reason::Progressing,
+                format!("Still to do: {}.", step.action),
+            );
+        }
+    }
+}
+
+fn done(aspect: ConditionType, valid: &Valid) -> String {
+    #[allow(clippy::wildcard_enum_match_arm, reason = "only ASPECTS come here")]
+    match aspect {
+        ConditionType::TopicReady => format!("Topic {} exists.", valid.topic.id()),
+        ConditionType::SubscriptionReady => {
+            format!("Subscription {} exists with the settings asked for and never expires.", valid.subscription.id())
+        }
+        ConditionType::DeadLetterReady => valid.dead_letter.as_ref().map_or_else(String::new, |one| {
+            format!(
+                "After {} deliveries a message goes to {} and is kept in {}; the Pub/Sub service agent has both grants.",
+                one.max_delivery_attempts,
+                one.topic.id(),
+                one.subscription.id()
+            )
+        }),
+        _ => "The worker may pull, and the service agent may move what it fails on.".to_owned(),
+    }
+}
+
+fn ready_message(valid: &Valid) -> String {
+    match &valid.dead_letter {
+        Some(_) => "Messages are filtered, delivered and dead-lettered as asked.".to_owned(),
+        None => "Messages are filtered and delivered as asked; dead-lettering is off.".to_owned(),
+    }
+}
+
+/// The status while a deletion does not get on.
+#[must_use]
+pub fn terminating(
+    subscription: &EventSubscription,
+    failure: &Failure,
+    now: Timestamp,
+) -> EventSubscriptionStatus {
+    let before = subscription.status.clone().unwrap_or_default();
+    let generation = subscription.metadata.generation;
+    let since = subscription
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map_or(now, |time| time.0);
+    let verdict = Verdict {
+        message: format!(
+            "Deletion waits since {since}: {} To let go without clean-up, annotate it with events.livingtwin.io/abandon=true.",
+            failure.message
+        ),
+        ..Verdict::failed(failure)
+    };
+    let conditions = Conditions::new(&before.conditions, generation, now).finish(&verdict);
+    EventSubscriptionStatus {
+        observed_generation: generation,
+        conditions,
+        ..before
+    }
+}

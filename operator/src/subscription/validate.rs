@@ -1,0 +1,278 @@
+//! Pure: an EventSubscription and its Tenant become a [`Valid`] one, or a [`Failure`] that says what to change.
+
+use std::{sync::Arc, time::Duration};
+
+use crds::{DeletionPolicy, EventSubscription, Reason, Span, SubscriptionSettings, Tenant, label};
+use events::{EventPattern, Filter, ProjectId, SubscriptionName, TenantId, TopicName};
+use kube::ResourceExt as _;
+
+use super::ownership::{Rules, Stamp};
+use crate::{
+    failure::Failure,
+    settings::Settings,
+    tenant::validate::{self as tenant_rules, tenant_id, tenant_namespace},
+};
+
+/// An EventSubscription that makes sense, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Valid {
+    /// Whose messages.
+    pub tenant: TenantId,
+    /// Where the subscriptions live.
+    pub project: ProjectId,
+    /// The topic listened to.
+    pub topic: TopicName,
+    /// What is let through.
+    pub filter: Filter,
+    /// The worker's subscription.
+    pub subscription: SubscriptionName,
+    /// How long Pub/Sub waits for an acknowledgement.
+    pub ack_deadline: Duration,
+    /// How long an unacknowledged message is kept.
+    pub retention: Duration,
+    /// The wait after the first failure.
+    pub minimum_backoff: Duration,
+    /// The wait after many failures.
+    pub maximum_backoff: Duration,
+    /// What becomes of messages that fail again and again.
+    pub dead_letter: Option<ValidDeadLetter>,
+    /// Whether acknowledged messages are never delivered again.
+    pub exactly_once: bool,
+    /// Whether messages of one key keep their order.
+    pub ordered: bool,
+    /// Who owns what is made.
+    pub stamp: Stamp,
+    /// What may be taken over.
+    pub rules: Rules,
+}
+
+/// Where dead letters go.
+#[derive(Debug, Clone)]
+pub struct ValidDeadLetter {
+    /// The dead-letter topic.
+    pub topic: TopicName,
+    /// The subscription that keeps them.
+    pub subscription: SubscriptionName,
+    /// After how many deliveries.
+    pub max_delivery_attempts: i32,
+    /// For how long.
+    pub retention: Duration,
+}
+
+/// What stands around an EventSubscription.
+#[derive(Debug, Default)]
+pub struct Surroundings {
+    /// The Tenant it names.
+    pub tenant: Option<Arc<Tenant>>,
+    /// The Tenant that its namespace is labelled with.
+    pub namespace_tenant: Option<String>,
+    /// The EventSubscriptions of its namespace, itself among them.
+    pub siblings: Vec<Arc<EventSubscription>>,
+}
+
+/// Checks what the API server cannot see: other objects, the catalogue, and lengths of what is composed.
+///
+/// # Errors
+/// A failure of class Invalid, or one that heals by itself when the Tenant arrives.
+pub fn validate(
+    subscription: &EventSubscription,
+    around: &Surroundings,
+    settings: &Settings,
+) -> Result<Valid, Failure> {
+    let spec = &subscription.spec;
+    let tenant = its_tenant(subscription, around)?;
+    let named = names(tenant, &spec.settings, settings)?;
+    if let Some(winner) = winner(subscription, &around.siblings) {
+        return Err(Failure::invalid(
+            Reason::DuplicateTopic,
+            format!(
+                "EventSubscription {winner:?} already listens to topic {:?}; delete one of them.",
+                spec.settings.topic
+            ),
+        ));
+    }
+    Ok(fill(named, subscription, tenant, settings))
+}
+
+/// The Tenant, if this may speak for it: the one whose namespace this is in. The namespace's label proves it, because
+/// whoever may only make objects inside a namespace cannot set it.
+fn its_tenant<'a>(subscription: &EventSubscription, around: &'a Surroundings) -> Result<&'a Tenant, Failure> {
+    let name = &subscription.spec.tenant_ref.name;
+    let not_found = |what| Failure::blocked(Reason::TenantNotFound, what);
+    let tenant = around.tenant.as_deref().ok_or_else(|| {
+        not_found(format!(
+            "There is no Tenant {name:?}; apply it, or correct spec.tenantRef.name."
+        ))
+    })?;
+    if tenant.metadata.deletion_timestamp.is_some() {
+        return Err(not_found(format!("Tenant {name:?} is being deleted.")));
+    }
+    let namespace = subscription.namespace().unwrap_or_default();
+    if tenant_namespace(tenant) != namespace {
+        return Err(Failure::invalid(
+            Reason::TenantMismatch,
+            format!(
+                "Tenant {name:?} lives in namespace {:?}; an EventSubscription must be in its Tenant's namespace.",
+                tenant_namespace(tenant)
+            ),
+        ));
+    }
+    match &around.namespace_tenant {
+        Some(label) if label == name => Ok(tenant),
+        Some(other) => Err(Failure::invalid(
+            Reason::TenantMismatch,
+            format!("Namespace {namespace:?} is labelled for Tenant {other:?}, not {name:?}."),
+        )),
+        None => Err(Failure {
+            reason: Reason::Progressing,
+            ..Failure::transient(format!(
+                "Waits for Tenant {name:?} to make or claim namespace {namespace:?}."
+            ))
+        }),
+    }
+}
+
+/// What an EventSubscription's objects are called; needs nothing but its spec and its Tenant.
+#[derive(Debug, Clone)]
+pub struct Names {
+    tenant: TenantId,
+    project: ProjectId,
+    topic: TopicName,
+    filter: Filter,
+    /// The worker's subscription.
+    pub subscription: SubscriptionName,
+    dead_letter_topic: TopicName,
+    /// The subscription that keeps the dead letters.
+    pub dead_letter_subscription: SubscriptionName,
+}
+
+/// Names everything.
+///
+/// # Errors
+/// A failure of class Invalid that names the field.
+pub fn names(tenant: &Tenant, spec: &SubscriptionSettings, settings: &Settings) -> Result<Names, Failure> {
+    let id = tenant_id(tenant)?;
+    let project = tenant_rules::project(tenant, settings)?;
+    let topic = settings.catalogue.topic(&spec.topic).cloned().ok_or_else(|| {
+        let keys = settings.catalogue.keys().collect::<Vec<_>>().join(", ");
+        Failure::invalid(
+            Reason::UnknownTopic,
+            format!(
+                "spec.topic: the operator's catalogue has no topic {:?}; it has {keys}.",
+                spec.topic
+            ),
+        )
+    })?;
+    let patterns = spec
+        .event_types
+        .iter()
+        .map(|text| EventPattern::parse(text))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| Failure::invalid(Reason::InvalidSpec, format!("spec.eventTypes: {error}.")))?;
+    let filter = Filter::new(&id, &patterns)
+        .map_err(|error| Failure::invalid(Reason::FilterTooLong, format!("spec.eventTypes: {error}.")))?;
+    let too_long = |error| Failure::invalid(Reason::InvalidSpec, format!("The composed name {error}."));
+    Ok(Names {
+        subscription: SubscriptionName::worker(&project, &topic, &id, &filter).map_err(too_long)?,
+        dead_letter_topic: topic.dead_letter().map_err(too_long)?,
+        dead_letter_subscription: SubscriptionName::dead_letter(&project, &topic, &id).map_err(too_long)?,
+        tenant: id,
+        project,
+        topic,
+        filter,
+    })
+}
+
+fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, settings: &Settings) -> Valid {
+    let spec = &subscription.spec.settings;
+    let defaults = &settings.subscription;
+    let span = |value: Option<Span>, default: Span| value.unwrap_or(default).get();
+    let backoff = spec.retry_policy.clone().unwrap_or_default();
+    let dead_letter = spec.dead_letter.clone().unwrap_or_default();
+    let minimum_backoff = span(backoff.minimum_backoff, defaults.minimum_backoff);
+    Valid {
+        ack_deadline: span(spec.ack_deadline, defaults.ack_deadline),
+        retention: span(spec.retention, defaults.retention),
+        minimum_backoff,
+        // One of the two may be given and the other not; the wait never shrinks.
+        maximum_backoff: span(backoff.maximum_backoff, defaults.maximum_backoff).max(minimum_backoff),
+        dead_letter: (settings.dead_lettering && dead_letter.enabled.unwrap_or(true)).then(|| {
+            ValidDeadLetter {
+                topic: names.dead_letter_topic,
+                subscription: names.dead_letter_subscription,
+                max_delivery_attempts: dead_letter
+                    .max_delivery_attempts
+                    .unwrap_or(defaults.max_delivery_attempts),
+                retention: span(dead_letter.retention, defaults.dead_letter_retention),
+            }
+        }),
+        exactly_once: spec.exactly_once_delivery.unwrap_or(false),
+        ordered: spec.message_ordering.unwrap_or(false),
+        stamp: stamp(subscription, settings),
+        rules: Rules {
+            adopt: tenant
+                .annotations()
+                .get(label::ADOPT)
+                .is_some_and(|value| value == "true"),
+            adopt_from: settings.adopt_from.clone(),
+            retain_for: settings.retain_for,
+        },
+        tenant: names.tenant,
+        project: names.project,
+        topic: names.topic,
+        filter: names.filter,
+        subscription: names.subscription,
+    }
+}
+
+/// The owner stamp of an EventSubscription's objects.
+#[must_use]
+pub fn stamp(subscription: &EventSubscription, settings: &Settings) -> Stamp {
+    Stamp {
+        cluster: settings.cluster_id.clone(),
+        tenant: subscription.spec.tenant_ref.name.clone(),
+        subscription: subscription.spec.settings.topic.clone(),
+    }
+}
+
+/// What becomes of the objects on deletion: the Tenant's policy caps its children's.
+#[must_use]
+pub fn deletion_policy(subscription: &EventSubscription, tenant: Option<&Tenant>) -> DeletionPolicy {
+    let own = subscription.spec.settings.deletion_policy;
+    let tenants = tenant
+        .and_then(|tenant| tenant.spec.deletion_policy)
+        .unwrap_or_default();
+    own.unwrap_or(tenants).min(tenants)
+}
+
+/// Another EventSubscription of the same tenant and topic that comes first: one applied by hand before a generated one,
+/// then the older.
+fn winner(this: &EventSubscription, siblings: &[Arc<EventSubscription>]) -> Option<String> {
+    let rank = |one: &EventSubscription| (is_generated(one), one.creation_timestamp(), one.uid());
+    siblings
+        .iter()
+        .filter(|other| other.uid() != this.uid() && other.metadata.deletion_timestamp.is_none())
+        .filter(|other| {
+            other.namespace() == this.namespace()
+                && other.spec.settings.topic == this.spec.settings.topic
+                && other.spec.tenant_ref == this.spec.tenant_ref
+        })
+        .find(|other| rank(other) < rank(this))
+        .map(|other| other.name_any())
+}
+
+/// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since.
+#[must_use]
+pub fn is_generated(subscription: &EventSubscription) -> bool {
+    let by_hand = subscription.managed_fields().iter().any(|entry| {
+        entry.manager.as_deref() != Some(label::OPERATOR)
+            && entry
+                .fields_v1
+                .as_ref()
+                .is_some_and(|fields| fields.0.get("f:spec").is_some())
+    });
+    subscription.labels().contains_key(label::GENERATED) && !by_hand
+}
+
+#[cfg(test)]
+mod tests;

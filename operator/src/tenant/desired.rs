@@ -1,0 +1,135 @@
+//! Pure: what a valid Tenant comes to in Kubernetes, one file for each kind of object.
+
+mod config_map;
+mod deployment;
+mod disruption_budget;
+mod event_subscription;
+mod namespace;
+mod network_policy;
+mod service_account;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crds::{EventSubscription, label};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde_json::Result;
+
+use super::validate::Valid;
+use crate::{
+    kubernetes::{Key, Kind, Manifest},
+    settings::Settings,
+    subscription::validate::is_generated,
+};
+
+/// The name of everything a worker consists of.
+pub const WORKER: &str = "event-worker";
+
+/// What should be in Kubernetes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The tenant's namespace.
+    pub namespace: Manifest,
+    /// ServiceAccount and NetworkPolicy: what must be there before anything runs.
+    pub ground: Vec<Manifest>,
+    /// The EventSubscriptions that the Tenant's spec asks for and nobody applied by hand.
+    pub subscriptions: Vec<Manifest>,
+    /// EventSubscriptions made for topics that are no longer asked for.
+    pub unwanted: Vec<Key>,
+    /// The worker, with what it pulls.
+    pub worker: Vec<Manifest>,
+    /// How many subscriptions are neither ready nor stuck: a new worker waits for them, so that its first pod finds its
+    /// whole list and the right to pull.
+    pub unsettled: usize,
+}
+
+/// Composes it; `children` are the EventSubscriptions of the tenant's namespace.
+///
+/// # Errors
+/// When an object has no JSON form, which would be a fault of this crate.
+pub fn desired(valid: &Valid, children: &[Arc<EventSubscription>], settings: &Settings) -> Result<Desired> {
+    let by_hand: Vec<_> = children.iter().filter(|one| !is_generated(one)).collect();
+    let wanted: Vec<_> = valid
+        .subscriptions
+        .iter()
+        .filter(|one| !by_hand.iter().any(|hand| hand.spec.settings.topic == one.topic))
+        .collect();
+    let unwanted = children
+        .iter()
+        .filter(|one| is_generated(one))
+        .filter(|one| {
+            !wanted
+                .iter()
+                .any(|wanted| wanted.topic == one.spec.settings.topic)
+        })
+        .map(|one| event_subscription::key(valid, &one.metadata.name.clone().unwrap_or_default()));
+    let pulled = config_map::Pulled::from(children);
+    let (missing, unsettled) = event_subscription::unsettled(&wanted, children);
+    Ok(Desired {
+        namespace: namespace::manifest(valid)?,
+        ground: vec![
+            service_account::manifest(valid)?,
+            network_policy::manifest(valid, settings)?,
+        ],
+        subscriptions: wanted
+            .iter()
+            .map(|one| event_subscription::manifest(valid, one))
+            .collect::<Result<_>>()?,
+        unwanted: unwanted.collect(),
+        worker: vec![
+            config_map::manifest(valid, &pulled)?,
+            disruption_budget::manifest(valid)?,
+            deployment::manifest(valid, settings)?,
+        ],
+        unsettled: missing + unsettled,
+    })
+}
+
+/// The key of an object of the worker's.
+#[must_use]
+pub fn worker_key(kind: Kind, namespace: &str) -> Key {
+    Key {
+        kind,
+        namespace: Some(namespace.to_owned()),
+        name: WORKER.to_owned(),
+    }
+}
+
+/// Labels that pods are selected by; they never change.
+fn selector() -> BTreeMap<String, String> {
+    strings([("app.kubernetes.io/name", WORKER)])
+}
+
+fn labels(valid: &Valid) -> BTreeMap<String, String> {
+    let mut labels = selector();
+    labels.extend(strings([
+        (label::MANAGED_BY, label::OPERATOR),
+        (label::TENANT, &valid.name),
+    ]));
+    labels
+}
+
+/// Metadata of an object in the tenant's namespace. It goes with its Tenant.
+fn metadata(valid: &Valid, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(valid.namespace.clone()),
+        labels: Some(labels(valid)),
+        owner_references: Some(vec![owner(valid)]),
+        ..ObjectMeta::default()
+    }
+}
+
+fn owner(valid: &Valid) -> OwnerReference {
+    OwnerReference {
+        api_version: format!("{}/v1alpha1", crds::GROUP),
+        kind: "Tenant".to_owned(),
+        name: valid.name.clone(),
+        uid: valid.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }
+}
+
+fn strings<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    BTreeMap::from(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())))
+}

@@ -1,0 +1,101 @@
+//! I/O, reads only: what is in Kubernetes now. From the caches; only a namespace that the operator does not know yet is
+//! asked for, because taking over somebody's would be worse than a call.
+
+use std::collections::BTreeMap;
+
+use crds::label;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, ResourceExt as _};
+use serde_json::Value;
+
+use super::{desired::Desired, validate::Valid};
+use crate::{
+    context::Context,
+    kubernetes::{Key, Kind},
+};
+
+/// Whose the tenant's namespace is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceState {
+    /// There is none.
+    Absent,
+    /// It is this Tenant's, and the operator made it.
+    Made,
+    /// It is this Tenant's, and was there before.
+    Given,
+    /// It is this Tenant's, and is being deleted.
+    Terminating,
+    /// It is not this Tenant's; names whose it is, if it says so.
+    Foreign(Option<String>),
+}
+
+/// What is there.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The namespace.
+    pub namespace: NamespaceState,
+    /// Every other object, as JSON.
+    pub objects: BTreeMap<Key, Value>,
+}
+
+/// Looks.
+///
+/// # Errors
+/// When the namespace has to be asked for and cannot be.
+pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::Result<Observed> {
+    let subscriptions = ctx
+        .subscriptions
+        .state_filter(|one| one.metadata.namespace.as_ref() == Some(&valid.namespace));
+    let mut objects = BTreeMap::new();
+    let wanted = desired
+        .ground
+        .iter()
+        .chain(&desired.worker)
+        .map(|manifest| &manifest.key);
+    for key in wanted.chain([&desired.namespace.key]) {
+        if let Some(live) = ctx.children.get(key) {
+            objects.insert(key.clone(), live);
+        }
+    }
+    for one in subscriptions {
+        let key = Key {
+            kind: Kind::EventSubscription,
+            namespace: one.namespace(),
+            name: one.name_any(),
+        };
+        if let Ok(live) = serde_json::to_value(&*one) {
+            objects.insert(key, live);
+        }
+    }
+    let namespace = match objects.get(&desired.namespace.key) {
+        Some(live) => state(live, &valid.name),
+        None => match Api::<Namespace>::all(ctx.client.clone())
+            .get_metadata_opt(&valid.namespace)
+            .await?
+        {
+            None => NamespaceState::Absent,
+            Some(live) => serde_json::to_value(&live)
+                .map_or(NamespaceState::Foreign(None), |live| state(&live, &valid.name)),
+        },
+    };
+    Ok(Observed { namespace, objects })
+}
+
+fn state(live: &Value, tenant: &str) -> NamespaceState {
+    let label = |key: &str| live.pointer("/metadata/labels")?.get(key)?.as_str();
+    match label(label::TENANT) {
+        Some(owner) if owner == tenant => {
+            if live
+                .pointer("/metadata/deletionTimestamp")
+                .is_some_and(|time| !time.is_null())
+            {
+                NamespaceState::Terminating
+            } else if label(label::CREATED) == Some("true") {
+                NamespaceState::Made
+            } else {
+                NamespaceState::Given
+            }
+        }
+        other => NamespaceState::Foreign(other.map(str::to_owned)),
+    }
+}

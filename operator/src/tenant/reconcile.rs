@@ -1,0 +1,258 @@
+//! The pipeline of a Tenant: validate → desired → observe → plan → apply → status.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use crds::{EventSubscription, Reason, Tenant, label};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt as _,
+    api::ListParams,
+    runtime::{controller::Action, events::EventType},
+};
+use tokio::time::Instant;
+
+use super::{
+    apply,
+    desired::{self, desired},
+    finalize::{self, Remains},
+    observe::{NamespaceState, observe},
+    plan::{Plan, plan},
+    status::{self, Parts, Progress},
+    validate::{self, Valid, tenant_namespace},
+};
+use crate::{
+    context::{Context, Next},
+    failure::{Class, Failure},
+    kubernetes::{Key, Kind, write},
+    status::Verdict,
+};
+
+/// How soon a deletion that waits is looked at again; what it waits for is watched too.
+const DELETION_POLL: Duration = Duration::from_secs(2);
+
+/// One look at one Tenant.
+///
+/// # Errors
+/// Never: a failure is an outcome, with its status, its event and its time to come back.
+pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Infallible> {
+    let started = Instant::now();
+    let result = if tenant.metadata.deletion_timestamp.is_some() {
+        delete(&tenant, &ctx).await
+    } else {
+        keep(&tenant, &ctx).await
+    };
+    Ok(ctx.end(&*tenant, started, result).await)
+}
+
+fn api(ctx: &Context) -> Api<Tenant> {
+    Api::all(ctx.client.clone())
+}
+
+async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
+    if !tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
+        write::set_finalizer(&api(ctx), tenant, true).await?;
+        return Ok(Next::Soon(Duration::ZERO));
+    }
+    if tenant.status.is_none() {
+        say(tenant, ctx, &Progress::Seen).await?;
+    }
+    let valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
+        Ok(valid) => valid,
+        Err(failure) => {
+            say(tenant, ctx, &Progress::Invalid(&failure)).await?;
+            return Err(failure);
+        }
+    };
+    match converge(&valid, ctx).await {
+        Ok((plan, outcome)) => {
+            say(
+                tenant,
+                ctx,
+                &Progress::Written(&valid, &parts(&valid, &plan, ctx), outcome.failure.as_ref()),
+            )
+            .await?;
+            if outcome.applied > 0 {
+                let done: Vec<_> = plan
+                    .actions
+                    .iter()
+                    .take(outcome.applied)
+                    .map(ToString::to_string)
+                    .collect();
+                let done = done.join("; ");
+                tracing::info!(name = valid.name, writes = outcome.applied, "Applied: {done}.");
+                ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
+                    .await;
+            }
+            outcome.failure.map_or(Ok(Next::Resync), Err)
+        }
+        Err(failure) => {
+            say(tenant, ctx, &Progress::Unplanned(&valid, &failure)).await?;
+            Err(failure)
+        }
+    }
+}
+
+/// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
+async fn converge(valid: &Valid, ctx: &Context) -> Result<(Plan, apply::Outcome), Failure> {
+    let children = children(valid, ctx); // from the cache
+    let desired = desired(valid, &children, &ctx.settings).map_err(kube::Error::SerdeError)?; // pure
+    let observed = observe(valid, &desired, ctx).await?; // I/O: reads
+    let plan = plan(valid, &desired, &observed)?; // pure
+    let outcome = apply::apply(&ctx.client, &ctx.metrics, &plan.actions).await; // I/O: writes
+    Ok((plan, outcome))
+}
+
+/// The EventSubscriptions of a Tenant, those that are being deleted left out.
+fn children(valid: &Valid, ctx: &Context) -> Vec<Arc<EventSubscription>> {
+    ctx.subscriptions.state_filter(|one| {
+        one.metadata.namespace.as_ref() == Some(&valid.namespace)
+            && one.spec.tenant_ref.name == valid.name
+            && one.metadata.deletion_timestamp.is_none()
+    })
+}
+
+fn parts(valid: &Valid, plan: &Plan, ctx: &Context) -> Parts {
+    let worker = ctx
+        .children
+        .get(&desired::worker_key(Kind::Deployment, &valid.namespace));
+    Parts {
+        subscriptions: children(valid, ctx),
+        wanted: valid.subscriptions.len(),
+        worker: worker.and_then(|live| serde_json::from_value(live).ok()),
+        worker_waits: plan.worker_waits,
+        memory_store: ctx.settings.worker.idempotency_url.starts_with("memory:"),
+    }
+}
+
+async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
+    if !tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
+        return Ok(Next::Change);
+    }
+    if tenant
+        .annotations()
+        .get(label::ABANDON)
+        .is_none_or(|value| value != "true")
+    {
+        let (verdict, next) = match step(tenant, ctx).await {
+            Ok(None) => {
+                write::set_finalizer(&api(ctx), tenant, false).await?;
+                return Ok(Next::Change);
+            }
+            Ok(Some(why)) => (
+                Verdict::working(Reason::Terminating, why),
+                Ok(Next::Soon(DELETION_POLL)),
+            ),
+            Err(failure) => (Verdict::failed(&failure), Err(failure)),
+        };
+        let status = status::terminating(tenant, &verdict, Timestamp::now());
+        write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await?;
+        return next;
+    }
+    write::set_finalizer(&api(ctx), tenant, false).await?;
+    Ok(Next::Change)
+}
+
+/// One step of a deletion: what it waits for, or nothing when all is done.
+async fn step(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure> {
+    // One that never had its namespace has nothing to clean up in it.
+    if let Err(failure) = validate::validate(tenant, &ctx.tenants.state(), &ctx.settings)
+        && matches!(
+            failure.reason,
+            Reason::DuplicateTenantId | Reason::NamespaceConflict
+        )
+    {
+        return Ok(None);
+    }
+    let remains = remains(tenant, ctx).await?;
+    if matches!(remains.namespace.1, NamespaceState::Foreign(_)) {
+        return Ok(None);
+    }
+    let (actions, why) = match finalize::next(&remains, tenant.spec.deletion_policy.unwrap_or_default()) {
+        finalize::Next::Do(actions, why) => (actions, Some(why)),
+        finalize::Next::Wait(why) => (vec![], Some(why)),
+        finalize::Next::Finish(actions) => (actions, None),
+    };
+    match apply::apply(&ctx.client, &ctx.metrics, &actions).await.failure {
+        Some(failure) => Err(failure),
+        None => Ok(why),
+    }
+}
+
+async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
+    let namespace = tenant_namespace(tenant);
+    let owner = ctx.children.tenant_of_namespace(namespace);
+    let key = Key {
+        kind: Kind::Namespace,
+        namespace: None,
+        name: namespace.to_owned(),
+    };
+    let made = ctx.children.get(&key).is_some_and(|live| {
+        live.pointer("/metadata/labels")
+            .and_then(|labels| labels.get(label::CREATED))
+            .is_some()
+    });
+    let state = match owner {
+        Some(owner) if owner == tenant.name_any() && made => NamespaceState::Made,
+        Some(owner) if owner == tenant.name_any() => NamespaceState::Given,
+        Some(other) => NamespaceState::Foreign(Some(other)),
+        None => NamespaceState::Absent,
+    };
+    let key = desired::worker_key(Kind::Deployment, namespace);
+    let worker = ctx.children.get(&key).map(|live| {
+        let text = |pointer| {
+            live.pointer(pointer)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        (
+            key,
+            text("/metadata/uid"),
+            text("/metadata/deletionTimestamp").is_some(),
+        )
+    });
+    let subscriptions = ctx
+        .subscriptions
+        .state_filter(|one| {
+            one.metadata.namespace.as_deref() == Some(namespace)
+                && one.spec.tenant_ref.name == tenant.name_any()
+        })
+        .iter()
+        .map(|one| {
+            let key = Key {
+                kind: Kind::EventSubscription,
+                namespace: one.namespace(),
+                name: one.name_any(),
+            };
+            (key, one.uid(), one.metadata.deletion_timestamp.is_some())
+        })
+        .collect();
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace)
+        .list_metadata(&ListParams::default())
+        .await?;
+    let (ours, foreign): (Vec<_>, Vec<_>) = pods.items.iter().partition(|pod| {
+        pod.labels()
+            .get("app.kubernetes.io/name")
+            .is_some_and(|name| name == desired::WORKER)
+    });
+    Ok(Remains {
+        namespace: (namespace.to_owned(), state),
+        worker,
+        pods: !ours.is_empty(),
+        subscriptions,
+        foreign_pods: !foreign.is_empty(),
+    })
+}
+
+async fn say(tenant: &Tenant, ctx: &Context, progress: &Progress<'_>) -> Result<(), Failure> {
+    let status = status::status(tenant, progress, Timestamp::now());
+    let written = write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await;
+    // Written against a Tenant that changed meanwhile: the change comes as an event, and the next look says it anew.
+    written.map(|_| ()).map_err(|error| {
+        let failure = Failure::from(error);
+        Failure {
+            class: failure.class.max(Class::Transient),
+            ..failure
+        }
+    })
+}

@@ -1,0 +1,215 @@
+//! Pure: a Tenant becomes a [`Valid`] one, or a [`Failure`] that says what to change.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crds::{DeletionPolicy, EnvVar, Handler, Reason, SubscriptionSettings, Tenant};
+use events::{ProjectId, TenantId};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt as _;
+
+use crate::{failure::Failure, settings::Settings};
+
+/// A Tenant that makes sense, with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Valid {
+    /// Its metadata.name.
+    pub name: String,
+    /// Its uid, for owner references.
+    pub uid: String,
+    /// The `tenant_id` on its messages.
+    pub id: TenantId,
+    /// Where its worker runs.
+    pub namespace: String,
+    /// Where its subscriptions live.
+    pub project: ProjectId,
+    /// What it listens to.
+    pub subscriptions: Vec<SubscriptionSettings>,
+    /// How its worker runs.
+    pub worker: ValidWorker,
+    /// Whether its worker is stopped.
+    pub suspended: bool,
+    /// What becomes of its subscriptions.
+    pub deletion_policy: DeletionPolicy,
+}
+
+/// How a worker runs.
+#[derive(Debug, Clone)]
+pub struct ValidWorker {
+    /// What is done with an event.
+    pub handler: Handler,
+    /// The image.
+    pub image: String,
+    /// Events at a time.
+    pub max_concurrent_messages: i32,
+    /// The longest one event may take.
+    pub timeout: Duration,
+    /// Limits of the container.
+    pub limits: BTreeMap<String, String>,
+    /// Requests of the container.
+    pub requests: BTreeMap<String, String>,
+    /// How many run.
+    pub replicas: i32,
+    /// More variables.
+    pub env: Vec<EnvVar>,
+}
+
+/// Checks what the API server cannot see: other Tenants and the catalogue.
+///
+/// # Errors
+/// A failure of class Invalid that names the field.
+pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Result<Valid, Failure> {
+    let id = tenant_id(tenant)?;
+    refuse_a_second(tenant, all, &id)?;
+    let spec = &tenant.spec;
+    let subscriptions = match &spec.subscriptions {
+        Some(chosen) => chosen.clone(),
+        None => settings.catalogue.keys().map(plain).collect(),
+    };
+    if let Some(unknown) = subscriptions
+        .iter()
+        .find(|one| settings.catalogue.topic(&one.topic).is_none())
+    {
+        let keys = settings.catalogue.keys().collect::<Vec<_>>().join(", ");
+        return Err(Failure::invalid(
+            Reason::UnknownTopic,
+            format!(
+                "spec.subscriptions: the operator's catalogue has no topic {:?}; it has {keys}.",
+                unknown.topic
+            ),
+        ));
+    }
+    Ok(Valid {
+        name: tenant.name_any(),
+        uid: tenant.uid().unwrap_or_default(),
+        id,
+        namespace: tenant_namespace(tenant).to_owned(),
+        project: project(tenant, settings)?,
+        subscriptions,
+        worker: worker(tenant, settings),
+        suspended: spec.suspended.unwrap_or(false),
+        deletion_policy: spec.deletion_policy.unwrap_or_default(),
+    })
+}
+
+/// The `tenant_id` of a Tenant.
+///
+/// # Errors
+/// A failure of class Invalid; the API server refuses such an id too.
+pub fn tenant_id(tenant: &Tenant) -> Result<TenantId, Failure> {
+    let id = tenant
+        .spec
+        .id
+        .as_deref()
+        .or(tenant.metadata.name.as_deref())
+        .unwrap_or_default();
+    TenantId::parse(id).map_err(|error| Failure::invalid(Reason::InvalidSpec, format!("spec.id: {error}.")))
+}
+
+/// The namespace of a Tenant.
+#[must_use]
+pub fn tenant_namespace(tenant: &Tenant) -> &str {
+    tenant
+        .spec
+        .namespace
+        .as_deref()
+        .or(tenant.metadata.name.as_deref())
+        .unwrap_or_default()
+}
+
+/// The project of a Tenant's subscriptions.
+///
+/// # Errors
+/// A failure of class Invalid; the API server refuses such a project too.
+pub fn project(tenant: &Tenant, settings: &Settings) -> Result<ProjectId, Failure> {
+    match &tenant.spec.project_id {
+        None => Ok(settings.project.clone()),
+        Some(id) => ProjectId::parse(id)
+            .map_err(|error| Failure::invalid(Reason::InvalidSpec, format!("spec.projectId: {error}."))),
+    }
+}
+
+/// Two Tenants with one id would share messages, and two in one namespace a worker: the older one has it.
+fn refuse_a_second(tenant: &Tenant, all: &[Arc<Tenant>], id: &TenantId) -> Result<(), Failure> {
+    let age = |one: &Tenant| (one.creation_timestamp(), one.uid());
+    for other in all
+        .iter()
+        .filter(|other| other.uid() != tenant.uid() && age(other) < age(tenant))
+    {
+        if tenant_id(other).as_ref() == Ok(id) {
+            return Err(Failure::invalid(
+                Reason::DuplicateTenantId,
+                format!(
+                    "spec.id: the older Tenant {:?} has the id {:?} already.",
+                    other.name_any(),
+                    id.as_str()
+                ),
+            ));
+        }
+        if tenant_namespace(other) == tenant_namespace(tenant) {
+            return Err(Failure::invalid(
+                Reason::NamespaceConflict,
+                format!(
+                    "spec.namespace: the older Tenant {:?} lives in that namespace already.",
+                    other.name_any()
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
+    let defaults = &settings.worker;
+    let spec = tenant.spec.worker.clone().unwrap_or_default();
+    let resources = spec.resources.unwrap_or_default();
+    let or_default =
+        |given: BTreeMap<String, IntOrString>, default: &BTreeMap<String, String>| match given.is_empty() {
+            true => default.clone(),
+            false => given
+                .into_iter()
+                .map(|(key, value)| (key, quantity(value)))
+                .collect(),
+        };
+    let limits = or_default(resources.limits, &defaults.limits);
+    ValidWorker {
+        handler: spec.handler.unwrap_or_default(),
+        image: spec.image.unwrap_or_else(|| defaults.image.clone()),
+        max_concurrent_messages: spec
+            .max_concurrent_messages
+            .unwrap_or(defaults.max_concurrent_messages),
+        timeout: spec.timeout.unwrap_or(defaults.timeout).get(),
+        requests: or_default(resources.requests, &defaults.requests),
+        limits,
+        // Keys in memory are known to one process only.
+        replicas: match defaults.idempotency_url.starts_with("memory:") {
+            true => 1,
+            false => spec.scaling.and_then(|scaling| scaling.min).unwrap_or(1).max(1),
+        },
+        env: spec.env,
+    }
+}
+
+fn quantity(value: IntOrString) -> String {
+    match value {
+        IntOrString::Int(number) => number.to_string(),
+        IntOrString::String(text) => text,
+    }
+}
+
+fn plain(topic: &str) -> SubscriptionSettings {
+    SubscriptionSettings {
+        topic: topic.to_owned(),
+        event_types: vec![],
+        ack_deadline: None,
+        retention: None,
+        retry_policy: None,
+        dead_letter: None,
+        suspended: None,
+        exactly_once_delivery: None,
+        message_ordering: None,
+        deletion_policy: None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
