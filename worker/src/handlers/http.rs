@@ -4,11 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::{
-    Client, Response, StatusCode, Url,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-    redirect::Policy,
-};
+use reqwest::{Client, Response, StatusCode, Url, header::RETRY_AFTER, redirect::Policy};
 
 use super::cloud_event;
 use crate::handle::{Event, Handler, Outcome};
@@ -45,11 +41,7 @@ impl HttpHandler {
 #[async_trait]
 impl Handler for HttpHandler {
     async fn handle(&self, event: &Event) -> Outcome {
-        let mut request = self
-            .client
-            .post(self.url.clone())
-            .json(&event.data)
-            .header(CONTENT_TYPE, "application/json");
+        let mut request = self.client.post(self.url.clone()).json(&event.data);
         for (name, value) in cloud_event::headers(event) {
             request = request.header(name, value);
         }

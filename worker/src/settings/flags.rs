@@ -64,13 +64,19 @@ pub struct Flags {
     #[arg(long, env = "HANDLER", value_name = "HANDLER", default_value = "log")]
     pub(super) handler: String,
     /// The service that HANDLER=http posts CloudEvents to, http:// or https://.
-    #[arg(long, env = "HANDLER_URL", value_name = "URL")]
+    #[arg(long, env = "HANDLER_URL", hide_env_values = true, value_name = "URL")]
     pub(super) handler_url: Option<String>,
     /// How long that service may take for one event: 1ms to WORKER_TIMEOUT.
     #[arg(long, env = "HANDLER_TIMEOUT", value_name = "DURATION", default_value = "60s")]
     pub(super) handler_timeout: String,
     /// Where handled events are remembered: memory: (in the worker, for one replica).
-    #[arg(long, env = "IDEMPOTENCY_URL", value_name = "URL", default_value = "memory:")]
+    #[arg(
+        long,
+        env = "IDEMPOTENCY_URL",
+        hide_env_values = true,
+        value_name = "URL",
+        default_value = "memory:"
+    )]
     pub(super) idempotency_url: String,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(

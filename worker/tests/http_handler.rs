@@ -1,0 +1,139 @@
+//! The `http` handler against a real service on the loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
+use event_worker::{Event, Handler, Outcome, handle::Context, handlers::http::HttpHandler};
+use events::{EventFactory, EventType, TenantId};
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+
+async fn note(State(seen): State<Seen>, headers: HeaderMap, body: Bytes) -> StatusCode {
+    seen.lock().push((headers, body));
+    StatusCode::NO_CONTENT
+}
+
+async fn busy() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "17")]).into_response()
+}
+
+async fn service(seen: Seen) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new()
+        .route("/note", post(note))
+        .route("/busy", post(busy))
+        .route("/broken", post(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
+        .route("/never", post(|| async { StatusCode::UNPROCESSABLE_ENTITY }))
+        .route("/moved", post(|| async { Redirect::to("/note") }))
+        .route("/hangs", post(std::future::pending::<StatusCode>))
+        .with_state(seen);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    format!("http://{address}")
+}
+
+fn event() -> Event {
+    let tenant = TenantId::parse("tenant-123").unwrap();
+    let event_type = EventType::parse("document.ingested").unwrap();
+    let data = serde_json::json!({"document_id": "doc-456"});
+    let data = data.as_object().cloned().unwrap();
+    let context = Context {
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        delivery_attempt: Some(2),
+        published_at: None,
+        subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+    };
+    Event::new(
+        EventFactory::new("ingest").create(&tenant, event_type, data),
+        context,
+    )
+}
+
+async fn ask(url: &str) -> Outcome {
+    let handler = HttpHandler::new(url.parse().unwrap(), Duration::from_millis(500)).unwrap();
+    handler.handle(&event()).await
+}
+
+#[tokio::test]
+async fn posts_a_cloud_event() {
+    let seen = Seen::default();
+    let base = service(Arc::clone(&seen)).await;
+    assert_eq!(ask(&format!("{base}/note")).await, Outcome::Success);
+    let (headers, body) = seen.lock().pop().unwrap();
+    for (name, value) in [
+        ("ce-specversion", "1.0"),
+        ("ce-type", "document.ingested"),
+        ("ce-source", "ingest"),
+        ("ce-tenantid", "tenant-123"),
+        ("content-type", "application/json"),
+        (
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ),
+    ] {
+        assert_eq!(headers[name], value, "{name}");
+        assert_eq!(headers.get_all(name).iter().count(), 1, "{name}");
+    }
+    let id = headers["ce-id"].to_str().unwrap();
+    assert_eq!(headers["ce-correlationid"], id);
+    assert_eq!(
+        headers["ce-idempotencykey"],
+        format!("document.ingested:tenant-123:{id}")
+    );
+    assert!(headers["ce-time"].to_str().unwrap().ends_with('Z'));
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        body,
+        serde_json::json!({"document_id": "doc-456", "version": "1.0"})
+    );
+}
+
+#[tokio::test]
+async fn reads_answers_as_verdicts() {
+    let seen = Seen::default();
+    let base = service(Arc::clone(&seen)).await;
+    assert!(matches!(
+        ask(&format!("{base}/never")).await,
+        Outcome::Permanent { .. }
+    ));
+    for path in ["broken", "moved", "hangs"] {
+        let outcome = ask(&format!("{base}/{path}")).await;
+        assert!(
+            matches!(outcome, Outcome::Retryable { .. }),
+            "{path}: {outcome:?}"
+        );
+    }
+    assert!(seen.lock().is_empty(), "a redirect was followed");
+    assert!(matches!(
+        ask(&format!("{base}/no-such-path")).await,
+        Outcome::Unavailable { .. }
+    ));
+    let Outcome::Unavailable { retry_after, .. } = ask(&format!("{base}/busy")).await else {
+        panic!("503 is no verdict");
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(17)));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_no_verdict() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    drop(listener);
+    assert!(matches!(ask(&url).await, Outcome::Unavailable { .. }));
+}

@@ -1,0 +1,422 @@
+//! The pipeline with real parts and a lease that remembers: what handlers see, what Pub/Sub is told, on a paused clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use event_worker::{
+    Event, Handler, Outcome, UnknownVersion,
+    drain::Drain,
+    health::Health,
+    limits::Limits,
+    message::{Delivery, Lease, Message, NotConfirmed},
+    metrics::Metrics,
+    once::{Claim, End, IdempotencyStore, MemoryStore, Noted, StoreError, Token},
+    process::{Pipeline, process},
+    registry::Registry,
+};
+use events::{DomainEvent, EventFactory, EventType, TenantId};
+use parking_lot::Mutex;
+use tokio::{sync::oneshot, time::Instant};
+
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Ack,
+    Nack,
+}
+
+struct Remembers(Option<oneshot::Sender<Told>>);
+
+#[async_trait]
+impl Lease for Remembers {
+    async fn ack(mut self: Box<Self>) -> Result<(), NotConfirmed> {
+        self.0.take().unwrap().send(Told::Ack).unwrap();
+        Ok(())
+    }
+    fn nack(mut self: Box<Self>) {
+        self.0.take().unwrap().send(Told::Nack).unwrap();
+    }
+}
+
+/// A store that can be away.
+#[derive(Debug, Default)]
+struct Flaky {
+    inner: MemoryStore,
+    away: AtomicBool,
+}
+
+impl Flaky {
+    fn up(&self) -> Result<(), StoreError> {
+        match self.away.load(Ordering::SeqCst) {
+            true => Err(StoreError("away".to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl IdempotencyStore for Flaky {
+    async fn claim(&self, key: &str, expiry: Duration) -> Result<Claim, StoreError> {
+        self.up()?;
+        self.inner.claim(key, expiry).await
+    }
+    async fn finish(&self, key: &str, token: &Token, end: End) -> Result<Noted, StoreError> {
+        self.up()?;
+        self.inner.finish(key, token, end).await
+    }
+    async fn release(&self, key: &str, token: &Token) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.release(key, token).await
+    }
+}
+
+struct Bench {
+    pipeline: Arc<Pipeline>,
+    store: Arc<Flaky>,
+    calls: Arc<AtomicUsize>,
+}
+
+fn tenant(id: &str) -> TenantId {
+    TenantId::parse(id).unwrap()
+}
+
+fn event() -> DomainEvent {
+    let event_type = EventType::parse("document.ingested").unwrap();
+    EventFactory::new("test").create(&tenant("tenant-123"), event_type, serde_json::Map::new())
+}
+
+fn message(event: &DomainEvent) -> Message {
+    Message {
+        subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+        data: event.encode().unwrap().into(),
+        attributes: event
+            .attributes()
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect::<HashMap<_, _>>(),
+        published_at: None,
+        ordering_key: String::new(),
+        delivery_attempt: Some(1),
+    }
+}
+
+impl Bench {
+    fn new(handler: impl Handler) -> Self {
+        Self::with(|registry| registry.otherwise(Arc::new(handler)))
+    }
+
+    /// Two handlers at a time, and two minutes for each.
+    fn with(register: impl FnOnce(&mut Registry)) -> Self {
+        let store = Arc::new(Flaky::default());
+        let mut registry = Registry::default();
+        register(&mut registry);
+        let pipeline = Pipeline {
+            tenant: tenant("tenant-123"),
+            registry,
+            store: Arc::<Flaky>::clone(&store),
+            limits: Limits::new(2),
+            metrics: Arc::new(Metrics::new().unwrap()),
+            health: Health::default(),
+            drain: Drain::default(),
+            timeout: Duration::from_mins(2),
+            unknown_version: UnknownVersion::Ack,
+        };
+        Self {
+            pipeline: Arc::new(pipeline),
+            store,
+            calls: Arc::default(),
+        }
+    }
+
+    /// A handler that answers with these outcomes in turn, the last one for ever.
+    fn scripted(outcomes: Vec<Outcome>) -> Self {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&calls);
+        let mut bench = Self::new(move |_: Event| {
+            let call = counter.fetch_add(1, Ordering::SeqCst);
+            let outcome = outcomes.get(call).or_else(|| outcomes.last()).cloned().unwrap();
+            async move { outcome }
+        });
+        bench.calls = calls;
+        bench
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Starts a delivery, and returns what Pub/Sub will be told.
+    fn start(&self, message: Message) -> oneshot::Receiver<Told> {
+        let (sender, told) = oneshot::channel();
+        let pipeline = Arc::clone(&self.pipeline);
+        let lease: Box<dyn Lease> = Box::new(Remembers(Some(sender)));
+        self.pipeline.drain.deliveries.spawn(async move {
+            // As the pull does it.
+            let admitted = pipeline.drain.unless_stopping(pipeline.limits.admit()).await;
+            let Some(leave) = admitted else {
+                return lease.nack();
+            };
+            process(&pipeline, Delivery { message, lease }, leave).await;
+        });
+        told
+    }
+
+    async fn deliver(&self, message: Message) -> Told {
+        self.start(message).await.unwrap()
+    }
+
+    fn count(&self, outcome: &str) -> u64 {
+        let processed = &self.pipeline.metrics.processed;
+        processed.with_label_values(&["document.ingested", outcome]).get()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_takes_effect_once_however_often_it_comes() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    let event = event();
+    for _ in 0..3 {
+        assert_eq!(bench.deliver(message(&event)).await, Told::Ack);
+    }
+    assert_eq!(bench.calls(), 1);
+    assert_eq!(bench.pipeline.metrics.duplicates.get(), 2);
+    assert_eq!(bench.count("success"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_duplicate_waits_for_the_first_and_takes_no_slot() {
+    let bench = Bench::new(|_: Event| tokio::time::sleep(Duration::from_secs(90)));
+    let event = event();
+    let [first, second] = [bench.start(message(&event)), bench.start(message(&event))];
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    let other = bench.start(message(&self::event()));
+    assert_eq!(other.await.unwrap(), Told::Ack);
+    assert_eq!(
+        start.elapsed(),
+        Duration::from_secs(90),
+        "the duplicate took a slot"
+    );
+    assert_eq!(
+        [first.await.unwrap(), second.await.unwrap()],
+        [Told::Ack, Told::Ack]
+    );
+    assert_eq!(bench.pipeline.metrics.duplicates.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_event_is_given_back_and_can_be_claimed_at_once() {
+    let bench = Bench::scripted(vec![Outcome::retryable("no"), Outcome::Success]);
+    let event = event();
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.deliver(message(&event)).await, Told::Ack);
+    assert_eq!(bench.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_holds_the_event_within_a_bound() {
+    for (asked, held) in [(7, 7), (100_000, 60)] {
+        let bench = Bench::scripted(vec![Outcome::Retryable {
+            reason: "later".into(),
+            retry_after: Some(Duration::from_secs(asked)),
+        }]);
+        let start = Instant::now();
+        assert_eq!(bench.deliver(message(&event())).await, Told::Nack);
+        assert_eq!(start.elapsed(), Duration::from_secs(held));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_verdict_is_remembered() {
+    let bench = Bench::scripted(vec![Outcome::permanent("never")]);
+    let event = event();
+    for _ in 0..5 {
+        assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    }
+    assert_eq!(bench.calls(), 1);
+    assert_eq!(bench.pipeline.metrics.permanent.get(), 1);
+    assert_eq!(bench.count("permanent_before"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn panics_and_timeouts_are_failures_of_the_event_only() {
+    async fn misbehave(event: Event) {
+        match event.source.as_str() {
+            "panics" => panic!("no"),
+            "hangs" => std::future::pending().await,
+            _ => {}
+        }
+    }
+    let bench = Bench::new(misbehave);
+    for (source, told) in [
+        ("panics", Told::Nack),
+        ("hangs", Told::Nack),
+        ("works", Told::Ack),
+    ] {
+        let mut event = event();
+        event.source = source.to_owned();
+        assert_eq!(bench.deliver(message(&event)).await, told, "{source}");
+    }
+    assert_eq!(bench.pipeline.metrics.in_flight.get(), 0);
+    assert_eq!(bench.count("retryable"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_tenants_message_is_never_handled() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    let mut wrong_attribute = message(&event());
+    wrong_attribute
+        .attributes
+        .insert("tenant_id".to_owned(), "tenant-456".to_owned());
+    let mut foreign = event();
+    foreign.tenant_id = tenant("tenant-456");
+    let mut wrong_body = message(&foreign);
+    wrong_body
+        .attributes
+        .insert("tenant_id".to_owned(), "tenant-123".to_owned());
+    for message in [message(&foreign), wrong_attribute, wrong_body] {
+        assert_eq!(bench.deliver(message).await, Told::Nack);
+    }
+    assert_eq!(bench.calls(), 0);
+    assert_eq!(bench.pipeline.metrics.tenant_mismatch.get(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_event_is_never_handled() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    let mut poison = message(&event());
+    poison.data = "not json".into();
+    assert_eq!(bench.deliver(poison).await, Told::Nack);
+    assert_eq!(bench.calls(), 0);
+    assert_eq!(bench.pipeline.metrics.undecodable.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_versions_are_let_go_and_unknown_types_are_not() {
+    let bench = Bench::with(|registry| {
+        let handler = Arc::new(|_: Event| async { Outcome::Success });
+        registry.on_version("document.ingested", "7.0", handler).unwrap();
+    });
+    assert_eq!(bench.deliver(message(&event())).await, Told::Ack);
+    assert_eq!(bench.count("unknown_version"), 1);
+    let mut other = event();
+    other.event_type = EventType::parse("user.login").unwrap();
+    assert_eq!(bench.deliver(message(&other)).await, Told::Nack);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_nothing_is_handled_and_nothing_told() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    bench.store.away.store(true, Ordering::SeqCst);
+    let mut told = bench.start(message(&event()));
+    let hours = Duration::from_hours(5);
+    assert!(tokio::time::timeout(hours, &mut told).await.is_err());
+    assert_eq!(bench.calls(), 0);
+    assert!(bench.pipeline.health.problems().unwrap().starts_with("store: "));
+    bench.store.away.store(false, Ordering::SeqCst);
+    assert_eq!(told.await.unwrap(), Told::Ack);
+    assert_eq!(bench.pipeline.health.problems(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_goes_away_under_a_handler_is_waited_for() {
+    let store: Arc<Mutex<Option<Arc<Flaky>>>> = Arc::default();
+    let seen = Arc::clone(&store);
+    let bench = Bench::new(move |_: Event| {
+        seen.lock().as_ref().unwrap().away.store(true, Ordering::SeqCst);
+        async { Outcome::Success }
+    });
+    *store.lock() = Some(Arc::clone(&bench.store));
+    let event = event();
+    let mut told = bench.start(message(&event));
+    assert!(
+        tokio::time::timeout(Duration::from_mins(1), &mut told)
+            .await
+            .is_err()
+    );
+    bench.store.away.store(false, Ordering::SeqCst);
+    assert_eq!(told.await.unwrap(), Told::Ack);
+    assert_eq!(bench.deliver(message(&event)).await, Told::Ack);
+    assert_eq!(bench.count("duplicate"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_handler_spends_no_attempt() {
+    let answers = [vec![Outcome::unavailable("down"); 40], vec![Outcome::Success]].concat();
+    let bench = Bench::scripted(answers);
+    let mut waiting: Vec<_> = (0..20).map(|_| bench.start(message(&event()))).collect();
+    assert!(
+        tokio::time::timeout(Duration::from_secs(30), &mut waiting[0])
+            .await
+            .is_err()
+    );
+    assert!(!bench.pipeline.limits.circuit().is_closed());
+    let calls_when_open = bench.calls();
+    assert!(
+        calls_when_open < 20,
+        "{calls_when_open} calls to a handler that is down"
+    );
+    for told in waiting {
+        assert_eq!(told.await.unwrap(), Told::Ack);
+    }
+    assert_eq!(bench.calls(), 60);
+    assert!(bench.pipeline.limits.circuit().is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_the_handler_alone_turns_away_is_given_back() {
+    let bench = Bench::new(|event: Event| async move {
+        match event.source.as_str() {
+            "odd" => Outcome::unavailable("404"),
+            _ => Outcome::Success,
+        }
+    });
+    let mut odd = event();
+    odd.source = "odd".to_owned();
+    let mut told = bench.start(message(&odd));
+    let told = loop {
+        tokio::select! {
+            told = &mut told => break told.unwrap(),
+            other = bench.deliver(message(&event())) => assert_eq!(other, Told::Ack),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(told, Told::Nack);
+    assert!(bench.pipeline.limits.circuit().is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_gives_back_what_waits_and_lets_handlers_finish() {
+    let bench = Bench::new(|event: Event| async move {
+        let time = if event.source == "slow" { 60 } else { 10 };
+        tokio::time::sleep(Duration::from_secs(time)).await;
+    });
+    let [mut slow, finishes] = [event(), event()];
+    slow.source = "slow".to_owned();
+    let [cut, finished] = [bench.start(message(&slow)), bench.start(message(&finishes))];
+    let duplicate = bench.start(message(&finishes));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let start = Instant::now();
+    assert!(bench.pipeline.drain.run(Duration::from_secs(25), async {}).await);
+    assert!(start.elapsed() < Duration::from_secs(25));
+    assert_eq!(finished.await.unwrap(), Told::Ack);
+    assert_eq!(duplicate.await.unwrap(), Told::Nack);
+    assert_eq!(cut.await.unwrap(), Told::Nack);
+    // What was cut is free for the next worker of a shared store.
+    let key = slow.idempotency_key();
+    let claim = bench.store.inner.claim(&key, Duration::from_secs(1));
+    assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+}
