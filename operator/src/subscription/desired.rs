@@ -41,6 +41,15 @@ impl Principals {
     }
 }
 
+/// Whether a member of a policy is a worker of this pool, as [`Principals::new`] writes it.
+#[must_use]
+pub fn is_worker(member: &str, pool: &str) -> bool {
+    member.starts_with("principal://")
+        && member.contains(&format!(
+            "/workloadIdentityPools/{pool}/kubernetes.serviceaccount.uid/"
+        ))
+}
+
 /// What should be in Pub/Sub.
 #[derive(Debug, Clone)]
 pub struct Desired {

@@ -5,6 +5,7 @@ use crds::{ConditionType, DeletionPolicy};
 use jiff::Timestamp;
 
 use super::{
+    desired::is_worker,
     ownership::{Claim, Rules, Stamp, key},
     plan::{Action, Plan, Step},
 };
@@ -77,7 +78,7 @@ fn revoke(config: &SubscriptionConfig, access: &Policy, worker_pool: &str) -> Op
     let mut policy = access.clone();
     for binding in &mut policy.bindings {
         if binding.role == SUBSCRIBER && binding.condition.is_none() {
-            binding.members.retain(|member| !member.starts_with(worker_pool));
+            binding.members.retain(|member| !is_worker(member, worker_pool));
         }
     }
     policy.bindings.retain(|binding| !binding.members.is_empty());

@@ -221,8 +221,14 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
         retain_for: ctx.settings.retain_for,
     };
     let policy = validate::deletion_policy(subscription, tenant.as_deref());
-    let pool = format!("/workloadIdentityPools/{}/", ctx.settings.identity.pool);
-    let plan = finalize::release(&kept, policy, &pool, &stamp, &rules, Timestamp::now());
+    let plan = finalize::release(
+        &kept,
+        policy,
+        &ctx.settings.identity.pool,
+        &stamp,
+        &rules,
+        Timestamp::now(),
+    );
     let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await;
     if outcome.applied > 0 {
         tracing::info!(

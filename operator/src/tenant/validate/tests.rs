@@ -1,1 +1,63 @@
+//! What is refused, and in which words.
 
+use crds::{TenantSpec, WorkerSettings};
+
+use super::*;
+use crate::settings::ConfigFile;
+
+fn settings() -> Settings {
+    let mut file = ConfigFile::parse(include_str!("../../../../config/operator.yaml")).unwrap();
+    file.project_id = Some("acme-events".into());
+    file.into_settings("cluster-uid").unwrap()
+}
+
+fn tenant(name: &str, uid: &str, spec: &str) -> Arc<Tenant> {
+    let spec: TenantSpec = serde_yaml::from_str(spec).unwrap();
+    let mut tenant = Tenant::new(name, spec);
+    tenant.metadata.uid = Some(uid.into());
+    Arc::new(tenant)
+}
+
+#[test]
+fn silence_means_every_topic_and_the_defaults() {
+    let valid = validate(&tenant("acme", "a", "{}"), &[], &settings()).unwrap();
+    assert_eq!((valid.id.as_str(), valid.namespace.as_str()), ("acme", "acme"));
+    assert_eq!(valid.subscriptions.len(), 5);
+    assert_eq!(valid.worker.limits["memory"], "2Gi");
+    assert_eq!(valid.worker.replicas, 1);
+    let none = validate(&tenant("acme", "a", "subscriptions: []"), &[], &settings()).unwrap();
+    assert!(none.subscriptions.is_empty());
+}
+
+#[test]
+fn the_older_of_two_with_one_id_wins() {
+    let older = tenant("older", "a", "id: acme");
+    let younger = tenant("younger", "b", "id: acme");
+    let all = [Arc::clone(&older), Arc::clone(&younger)];
+    assert!(validate(&older, &all, &settings()).is_ok());
+    let failure = validate(&younger, &all, &settings()).unwrap_err();
+    assert_eq!(failure.reason, Reason::DuplicateTenantId);
+    assert!(failure.message.contains("\"older\""));
+}
+
+#[test]
+fn two_tenants_do_not_share_a_namespace() {
+    let older = tenant("older", "a", "namespace: shared");
+    let younger = tenant("younger", "b", "namespace: shared");
+    let failure = validate(&younger, &[older], &settings()).unwrap_err();
+    assert_eq!(failure.reason, Reason::NamespaceConflict);
+}
+
+#[test]
+fn with_keys_in_memory_there_is_one_worker() {
+    let worker: WorkerSettings = serde_yaml::from_str("scaling: {min: 3}").unwrap();
+    let mut settings = settings();
+    let spec = TenantSpec {
+        worker: Some(worker),
+        ..TenantSpec::default()
+    };
+    let tenant = Tenant::new("acme", spec);
+    assert_eq!(validate(&tenant, &[], &settings).unwrap().worker.replicas, 1);
+    settings.worker.idempotency_url = "redis://redis:6379".into();
+    assert_eq!(validate(&tenant, &[], &settings).unwrap().worker.replicas, 3);
+}
