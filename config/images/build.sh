@@ -8,14 +8,17 @@
 # one; .cache/images/NAME.ref holds that name. An image whose content did not change is not built again.
 # With --push it goes to REGISTRY/NAME:$TAG (default dev) as well.
 set -euo pipefail
-# shellcheck source=../lib/say.sh
+# shellcheck source=config/lib/say.sh
 . "$(dirname "$0")/../lib/say.sh"
 
 profile=dev registry='' names=()
 while [ $# -gt 0 ]; do
   case $1 in
     --profile) profile=$2 && shift ;;
-    --push) registry=$2 && shift ;;
+    --push)
+      registry=$2 && shift
+      [ -n "$registry" ] || die "REGISTRY is missing: say where to push, as in make push-worker REGISTRY=europe-docker.pkg.dev/my-project/images"
+      ;;
     -*) die "build.sh: unknown option $1" ;;
     *) names+=("$1") ;;
   esac

@@ -58,6 +58,7 @@ mkdir -p "$root/.cache"
 eventually() {
   local deadline=$((SECONDS + $1))
   shift
+  # shellcheck disable=SC2034 # read by whoever sources this
   until last_try=$("$@" 2>&1); do
     [ "$SECONDS" -lt "$deadline" ] || return 1
     sleep 0.5

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Formatting and lints. That the CRDs and their copies are as generated is a test: crds/tests, e2e/tests/chart.rs.
+set -euo pipefail
+# shellcheck source=config/lib/say.sh
+. "$(dirname "$0")/../config/lib/say.sh"
+
+need cargo https://rustup.rs "it checks the Rust code"
+need shellcheck shellcheck "it checks the shell scripts"
+
+phase "Lints"
+cargo fmt --all --check || die "The code is not formatted. Run: cargo fmt --all"
+ok "Formatted"
+
+mapfile -t scripts < <(git ls-files --cached --others --exclude-standard |
+  while read -r file; do
+    case $file in
+      *.sh) echo "$file" ;;
+      *.*) ;;
+      *) [ -f "$file" ] && head -n 1 "$file" | grep -q '^#!.*sh$' && echo "$file" ;;
+    esac || true
+  done)
+shellcheck --external-sources --source-path=SCRIPTDIR --source-path="$root" "${scripts[@]}" ||
+  die "shellcheck found faults in the scripts"
+ok "${#scripts[@]} shell scripts"
+
+cargo clippy --workspace --all-targets -- -D warnings || die "clippy found faults"
+ok "Clippy"
