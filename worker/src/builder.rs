@@ -147,7 +147,7 @@ impl WorkerBuilder {
             limits: Limits::new(settings.max_concurrent),
             metrics: Arc::new(metrics),
             health: Health::default(),
-            drain: Drain::default(),
+            drain: Drain::new(settings.grace),
             timeout: settings.timeout,
             unknown_version: self.unknown_version,
         };

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use crate::guard::Refusal;
 
 /// The longest that a message is held because its handler asked for time, before it is given back.
-const LONGEST_HOLD: Duration = Duration::from_mins(1);
+pub(crate) const LONGEST_HOLD: Duration = Duration::from_mins(1);
 
 /// What came of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]

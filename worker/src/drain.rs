@@ -9,8 +9,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 const FLUSH: Duration = Duration::from_secs(3);
 
 /// The stages of a stop, and everything that must end before the process may.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Drain {
+    /// How long a stop may take.
+    pub grace: Duration,
     /// No more pulling, and nothing that waits goes on waiting.
     pub stopping: CancellationToken,
     /// The grace is over for handlers that still run.
@@ -22,6 +24,18 @@ pub struct Drain {
 }
 
 impl Drain {
+    /// Nothing stops yet; when it does it may take so long.
+    #[must_use]
+    pub fn new(grace: Duration) -> Self {
+        Self {
+            grace,
+            stopping: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            deliveries: TaskTracker::new(),
+            streams: TaskTracker::new(),
+        }
+    }
+
     /// Runs a wait unless the worker stops first.
     pub async fn unless_stopping<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
         self.stopping.run_until_cancelled(wait).await
@@ -29,9 +43,9 @@ impl Drain {
 
     /// Stops within the grace period. `pulling` ends when no stream pulls any more. Returns whether all was settled
     /// in time.
-    pub async fn run(&self, grace: Duration, pulling: impl Future<Output = ()>) -> bool {
-        let deadline = Instant::now() + grace;
-        let flush = FLUSH.min(grace / 2);
+    pub async fn run(&self, pulling: impl Future<Output = ()>) -> bool {
+        let deadline = Instant::now() + self.grace;
+        let flush = FLUSH.min(self.grace / 2);
         self.stopping.cancel();
         pulling.await;
         self.deliveries.close();
@@ -62,33 +76,33 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn waits_for_what_finishes_in_time() {
-        let drain = Drain::default();
+        let drain = Drain::new(GRACE);
         drain
             .deliveries
             .spawn(tokio::time::sleep(Duration::from_secs(10)));
         let start = Instant::now();
-        assert!(drain.run(GRACE, async {}).await);
+        assert!(drain.run(async {}).await);
         assert_eq!(start.elapsed(), Duration::from_secs(10));
         assert!(!drain.cut.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]
     async fn cuts_what_does_not_and_leaves_time_to_flush() {
-        let drain = Drain::default();
+        let drain = Drain::new(GRACE);
         let cut = drain.cut.clone();
         drain.deliveries.spawn(async move { cut.cancelled().await });
         drain.streams.spawn(tokio::time::sleep(Duration::from_secs(23)));
         let start = Instant::now();
-        assert!(drain.run(GRACE, async {}).await);
+        assert!(drain.run(async {}).await);
         assert_eq!(start.elapsed(), Duration::from_secs(23));
     }
 
     #[tokio::test(start_paused = true)]
     async fn ends_at_the_end_of_the_grace_whatever_hangs() {
-        let drain = Drain::default();
+        let drain = Drain::new(GRACE);
         drain.deliveries.spawn(std::future::pending::<()>());
         let start = Instant::now();
-        assert!(!drain.run(GRACE, async {}).await);
+        assert!(!drain.run(async {}).await);
         assert_eq!(start.elapsed(), GRACE);
     }
 }

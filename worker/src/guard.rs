@@ -102,6 +102,7 @@ mod tests {
                 .collect::<HashMap<_, _>>(),
             published_at: None,
             ordering_key: String::new(),
+            in_order: false,
             delivery_attempt: None,
         }
     }

@@ -72,6 +72,7 @@ mod tests {
                 attributes: HashMap::new(),
                 published_at: None,
                 ordering_key: key.to_owned(),
+                in_order: false,
                 delivery_attempt: Some(number),
             },
             lease: Box::new(Told(number, nacked.clone())),

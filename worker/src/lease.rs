@@ -1,25 +1,60 @@
 //! The official client's handler of a message, as our [`Lease`], and its message as our [`Message`].
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use events::SubscriptionName;
 use google_cloud_pubsub::{model, subscriber::handler::Handler};
 use jiff::Timestamp;
 
-use crate::message::{Delivery, Lease, Message, NotConfirmed};
+use crate::{
+    message::{Delivery, Lease, Message, NotConfirmed},
+    subscriptions::Subscription,
+};
 
 /// How long an exactly-once acknowledgement may take to be confirmed. The client would try for ten minutes; the
 /// event is noted as done, so waiting longer gains nothing.
 const CONFIRM: Duration = Duration::from_secs(30);
 
-struct GoogleLease(Handler);
+/// Counts the messages of one stream that are not settled, as Pub/Sub's flow control does.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Arc<AtomicUsize>);
+
+impl Held {
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn one(&self) -> One {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        One(Arc::clone(&self.0))
+    }
+}
+
+/// One message that counts until it is settled.
+struct One(Arc<AtomicUsize>);
+
+impl Drop for One {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+struct GoogleLease {
+    handler: Handler,
+    _held: One,
+}
 
 #[async_trait]
 impl Lease for GoogleLease {
     async fn ack(self: Box<Self>) -> Result<(), NotConfirmed> {
-        let Handler::ExactlyOnce(handler) = self.0 else {
-            self.0.ack();
+        let Handler::ExactlyOnce(handler) = self.handler else {
+            self.handler.ack();
             return Ok(());
         };
         match tokio::time::timeout(CONFIRM, handler.confirmed_ack()).await {
@@ -30,13 +65,14 @@ impl Lease for GoogleLease {
     }
 
     fn nack(self: Box<Self>) {
-        self.0.nack();
+        self.handler.nack();
     }
 }
 
 /// A delivery from what the client yields.
 pub(crate) fn delivery(
-    subscription: &SubscriptionName,
+    subscription: &Subscription,
+    held: &Held,
     message: model::Message,
     handler: Handler,
 ) -> Delivery {
@@ -45,15 +81,19 @@ pub(crate) fn delivery(
         .and_then(|time| Timestamp::new(time.seconds(), time.nanos()).ok());
     Delivery {
         message: Message {
-            subscription: subscription.clone(),
+            subscription: subscription.name.clone(),
             data: message.data,
             attributes: message.attributes,
             published_at,
+            in_order: subscription.ordered && !message.ordering_key.is_empty(),
             ordering_key: message.ordering_key,
             delivery_attempt: handler
                 .delivery_attempt()
                 .and_then(|attempt| u32::try_from(attempt).ok()),
         },
-        lease: Box::new(GoogleLease(handler)),
+        lease: Box::new(GoogleLease {
+            handler,
+            _held: held.one(),
+        }),
     }
 }

@@ -111,6 +111,11 @@ fn outstanding(handlers: usize, mean: Option<Duration>) -> usize {
         .min(MOST_OUTSTANDING.max(2 * handlers))
 }
 
+/// Whether a stream is so far from what the pace asks for that it is worth opening another.
+pub(crate) fn wants_resize(limit: usize, wanted: usize) -> bool {
+    wanted >= limit.saturating_mul(2) || wanted.saturating_mul(4) <= limit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,6 +128,13 @@ mod tests {
         assert_eq!(of(150), 55);
         assert_eq!(of(0), MOST_OUTSTANDING);
         assert_eq!(outstanding(5_000, None), 10_000);
+    }
+
+    #[test]
+    fn a_stream_is_not_replaced_for_a_trifle() {
+        for (limit, wanted, resize) in [(10, 19, false), (10, 20, true), (100, 26, false), (100, 25, true)] {
+            assert_eq!(wants_resize(limit, wanted), resize, "{limit} {wanted}");
+        }
     }
 
     #[test]

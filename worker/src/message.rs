@@ -20,6 +20,8 @@ pub struct Message {
     pub published_at: Option<Timestamp>,
     /// Messages of one key are handled one after the other on an ordered subscription; empty for none.
     pub ordering_key: String,
+    /// Whether its subscription is ordered and it has a key: then giving it back holds up all that follow.
+    pub in_order: bool,
     /// How often it was delivered, where Pub/Sub counts: on subscriptions with a dead-letter topic.
     pub delivery_attempt: Option<u32>,
 }

@@ -75,7 +75,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let (health, drain) = (Health::default(), Drain::default());
+        let (health, drain) = (Health::default(), Drain::new(Duration::from_secs(25)));
         let (sender, mut back) = watch::channel(0);
         let connection = Connection::emulator(&address.to_string());
         let task = tokio::spawn(super::watch(connection, sender, health.clone(), drain.clone()));

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     circuit::{Pass, jittered},
-    disposition::{Disposition, Verdict},
+    disposition::{Disposition, LONGEST_HOLD, Verdict},
     drain::Drain,
     guard,
     handle::{Context, Event, Handler, Outcome},
@@ -31,6 +31,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// Calls of one event that found no handler while others found it: then it is this event that the handler cannot
 /// take, and the event is given back.
 const ALONE_UNAVAILABLE: u32 = 5;
+
+/// How often an event that failed is tried again here when it must not be overtaken.
+const TRIES_IN_ORDER: u32 = 3;
+const FIRST_WAIT_IN_ORDER: Duration = Duration::from_secs(1);
 
 /// What to do with an event whose type is handled in other versions only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +98,7 @@ async fn decide(pipeline: &Pipeline, message: &Message, leave: Leave) -> (Option
         Err(refusal) => return (None, Verdict::Refused(refusal)),
     };
     let verdict = match pipeline.registry.route(&event) {
-        Route::To(handler) => handle_once(pipeline, &event, handler.as_ref(), leave).await,
+        Route::To(handler) => handle_once(pipeline, &event, handler.as_ref(), leave, message.in_order).await,
         Route::UnknownVersion if pipeline.unknown_version == UnknownVersion::Ack => Verdict::UnknownVersion,
         Route::UnknownVersion => Verdict::Permanent {
             reason: "no handler takes this version of the event".into(),
@@ -107,11 +111,29 @@ async fn decide(pipeline: &Pipeline, message: &Message, leave: Leave) -> (Option
 }
 
 /// Turn after turn, until there is a verdict or the worker stops.
-async fn handle_once(pipeline: &Pipeline, event: &Event, handler: &dyn Handler, mut leave: Leave) -> Verdict {
+async fn handle_once(
+    pipeline: &Pipeline,
+    event: &Event,
+    handler: &dyn Handler,
+    mut leave: Leave,
+    in_order: bool,
+) -> Verdict {
     let mut wait = FIRST_WAIT;
     let mut times_alone = 0;
+    let mut failures = 0;
     loop {
         let (alone, at_least, why) = match turn(pipeline, event, handler, leave).await {
+            Turn::Over(Verdict::Retryable { reason, retry_after })
+                if in_order && failures < TRIES_IN_ORDER =>
+            {
+                failures += 1;
+                let least = FIRST_WAIT_IN_ORDER * failures;
+                (
+                    false,
+                    Some(retry_after.unwrap_or_default().min(LONGEST_HOLD).max(least)),
+                    reason,
+                )
+            }
             Turn::Over(verdict) => return verdict,
             Turn::Again { alone, at_least, why } => (alone, at_least, why),
         };

@@ -1,19 +1,22 @@
 //! I/O: one stream per subscription, from the client to the pipeline.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use events::SubscriptionName;
 use futures::FutureExt;
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{Error, client::Subscriber, subscriber::MessageStream};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     circuit::jittered,
     lanes::Lanes,
-    lease::delivery,
-    limits::MOST_OUTSTANDING_BYTES,
+    lease::{Held, delivery},
+    limits::{Leave, MOST_OUTSTANDING_BYTES, wants_resize},
     message::Delivery,
     process::{Pipeline, process},
     subscriptions::Subscription,
@@ -28,14 +31,6 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A subscription that is missing or forbidden is for people to mend, which takes minutes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Why a stream is read no more.
-enum End {
-    /// The subscription is not wanted, or the worker stops.
-    Stopped,
-    /// The client gave up on it.
-    Failed(Error),
-}
-
 /// One subscription's way into the pipeline.
 pub(crate) struct Pull {
     pub(crate) pipeline: Arc<Pipeline>,
@@ -47,18 +42,41 @@ pub(crate) struct Pull {
     pub(crate) stop: CancellationToken,
 }
 
+/// A stream, and what was taken out of it but not started.
+struct Stream {
+    messages: MessageStream,
+    /// What Pub/Sub lets it have outstanding; fixed for the life of a stream.
+    limit: usize,
+    held: Held,
+}
+
+/// Why a stream is read no more.
+enum End {
+    /// The subscription is not wanted, or the worker stops.
+    Stopped,
+    /// The client gave up on it.
+    Failed(Error),
+    /// The handlers' pace asks for another limit.
+    Resized,
+}
+
 impl Pull {
     /// Pulls until told to stop. A stream that fails is built anew: the client ends it for good on a missing
     /// subscription or right, which may come (back) later.
     pub(crate) async fn run(mut self) {
-        let lanes = self.subscription.ordered.then(Lanes::default);
+        let lanes = Lanes::default();
+        let mut fetched = VecDeque::new();
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
             let start = Instant::now();
             let mut stream = self.open();
-            let end = self.read(&mut stream, lanes.as_ref()).await;
+            let end = self.read(&mut stream, &mut fetched, &lanes).await;
+            self.fetch(&mut stream, &mut fetched);
+            if matches!(end, End::Stopped) {
+                self.work_off(&mut fetched, &lanes).await;
+            }
             self.close(stream);
-            let End::Failed(error) = end else { break };
+            let End::Failed(error) = end else { continue };
             if start.elapsed() > LONGEST_WAIT {
                 wait = FIRST_WAIT;
             }
@@ -70,68 +88,109 @@ impl Pull {
         self.pipeline.health.fine(&self.who());
     }
 
-    fn open(&self) -> MessageStream {
-        let outstanding = i64::try_from(self.pipeline.limits.outstanding()).unwrap_or(i64::MAX);
-        let name = self.name().to_string();
-        let limit = &self.pipeline.metrics.outstanding_limit;
-        limit.with_label_values(&[self.name().id()]).set(outstanding);
-        self.subscriber
-            .subscribe(name)
+    fn open(&self) -> Stream {
+        let limit = self.pipeline.limits.outstanding();
+        let outstanding = i64::try_from(limit).unwrap_or(i64::MAX);
+        let gauge = &self.pipeline.metrics.outstanding_limit;
+        gauge.with_label_values(&[self.name().id()]).set(outstanding);
+        let messages = self
+            .subscriber
+            .subscribe(self.name().to_string())
             .set_max_outstanding_messages(outstanding)
             .set_max_outstanding_bytes(MOST_OUTSTANDING_BYTES)
             .set_max_lease(MAX_LEASE)
             .set_max_lease_extension(LEASE)
-            .build()
-    }
-
-    async fn read(&mut self, stream: &mut MessageStream, lanes: Option<&Lanes>) -> End {
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return End::Stopped,
-                // Leaving this select drops the pending next(), and with it the client's backoff.
-                Ok(()) = self.back.changed() => continue,
-                next = stream.next() => next,
-            };
-            let delivery = match next {
-                Some(Ok((message, handler))) => delivery(self.name(), message, handler),
-                Some(Err(error)) => return End::Failed(error),
-                None => return End::Stopped,
-            };
-            self.pipeline.health.fine(&self.who());
-            self.pipeline.metrics.received.inc();
-            let Some(delivery) = (match lanes {
-                Some(lanes) if !delivery.message.ordering_key.is_empty() => lanes.queue(delivery),
-                _ => Some(delivery),
-            }) else {
-                continue;
-            };
-            self.start(delivery, lanes.cloned()).await;
+            .build();
+        Stream {
+            messages,
+            limit,
+            held: Held::default(),
         }
     }
 
-    /// Starts a delivery's way through the pipeline as soon as there is leave for it; until then nothing more is
-    /// taken from the stream, whose own buffer keeps the leases.
-    async fn start(&self, delivery: Delivery, lanes: Option<Lanes>) {
-        let admitted = self.stop.run_until_cancelled(self.pipeline.limits.admit()).await;
-        let Some(mut leave) = admitted else {
-            return delivery.lease.nack();
+    async fn read(&mut self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>, lanes: &Lanes) -> End {
+        loop {
+            let delivery = match fetched.pop_front() {
+                Some(delivery) => delivery,
+                None => match self.next(stream).await {
+                    Ok(delivery) => delivery,
+                    Err(end) => return end,
+                },
+            };
+            if wants_resize(stream.limit, self.pipeline.limits.outstanding()) {
+                self.fetch(stream, fetched);
+                // Only a stream that has its fill has nothing under way that closing it would lose.
+                if stream.held.count() >= stream.limit {
+                    fetched.push_front(delivery);
+                    return End::Resized;
+                }
+            }
+            if self.stop.is_cancelled() {
+                fetched.push_front(delivery);
+                return End::Stopped;
+            }
+            let admit = self.pipeline.limits.admit();
+            let Some(leave) = self.stop.run_until_cancelled(admit).await else {
+                fetched.push_front(delivery);
+                return End::Stopped;
+            };
+            self.start(delivery, leave, lanes);
+        }
+    }
+
+    async fn next(&mut self, stream: &mut Stream) -> Result<Delivery, End> {
+        loop {
+            let next = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(End::Stopped),
+                // Leaving this select drops the pending next(), and with it the client's backoff.
+                Ok(()) = self.back.changed() => continue,
+                next = stream.messages.next() => next,
+            };
+            return match next {
+                Some(Ok((message, handler))) => {
+                    self.pipeline.health.fine(&self.who());
+                    self.pipeline.metrics.received.inc();
+                    Ok(delivery(&self.subscription, &stream.held, message, handler))
+                }
+                Some(Err(error)) => Err(End::Failed(error)),
+                None => Err(End::Stopped),
+            };
+        }
+    }
+
+    /// Takes what the client has fetched already, without waiting for more.
+    fn fetch(&self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>) {
+        while let Some(Some(Ok((message, handler)))) = stream.messages.next().now_or_never() {
+            self.pipeline.metrics.received.inc();
+            fetched.push_back(delivery(&self.subscription, &stream.held, message, handler));
+        }
+    }
+
+    /// Starts a delivery's way through the pipeline, and that of those which queue behind it.
+    fn start(&self, delivery: Delivery, leave: Leave, lanes: &Lanes) {
+        let lanes = delivery.message.in_order.then(|| lanes.clone());
+        let mut delivery = match &lanes {
+            Some(lanes) => match lanes.queue(delivery) {
+                Some(delivery) => delivery,
+                None => return,
+            },
+            None => delivery,
         };
         let pipeline = Arc::clone(&self.pipeline);
-        let mut delivery = delivery;
+        let mut leave = leave;
         self.pipeline.drain.deliveries.spawn(async move {
             loop {
                 let key = delivery.message.ordering_key.clone();
                 let done = process(&pipeline, delivery, leave).await;
-                let Some(next) = lanes.as_ref().and_then(|lanes| lanes.next(&key, done)) else {
+                let Some(lanes) = &lanes else { return };
+                let Some(next) = lanes.next(&key, done) else {
                     return;
                 };
-                let admitted = pipeline.drain.unless_stopping(pipeline.limits.admit()).await;
-                let Some(next_leave) = admitted else {
+                let admit = pipeline.limits.admit();
+                let Some(next_leave) = pipeline.drain.unless_stopping(admit).await else {
                     next.lease.nack();
-                    if let Some(lanes) = &lanes {
-                        lanes.next(&key, false);
-                    }
+                    lanes.next(&key, false);
                     return;
                 };
                 (delivery, leave) = (next, next_leave);
@@ -139,20 +198,33 @@ impl Pull {
         });
     }
 
-    /// Closes a stream: what it had fetched is given back now, what is being handled keeps its lease until it is
-    /// settled, and acknowledgements are flushed.
-    fn close(&self, mut stream: MessageStream) {
-        let shutdown = stream.shutdown_token();
-        // The client would give fetched messages back only when the last handler ends.
-        while let Some(Some(Ok(fetched))) = stream.next().now_or_never() {
-            self.pipeline.metrics.released.inc();
-            drop(fetched);
+    /// At a stop, what was fetched is handled if that is a matter of moments: giving it back would cost each message
+    /// a delivery attempt that no handler spent. The rest is given back now.
+    async fn work_off(&self, fetched: &mut VecDeque<Delivery>, lanes: &Lanes) {
+        let limits = &self.pipeline.limits;
+        let deadline = Instant::now() + self.pipeline.drain.grace / 2;
+        while let Some(delivery) = fetched.pop_front() {
+            let fits = limits.mean().is_some_and(|mean| Instant::now() + mean < deadline);
+            let leave = if fits && limits.circuit().is_closed() {
+                timeout_at(deadline, limits.admit()).await.ok()
+            } else {
+                None
+            };
+            if let Some(leave) = leave {
+                self.start(delivery, leave, lanes);
+            } else {
+                self.pipeline.metrics.released.inc();
+                delivery.lease.nack();
+            }
         }
+    }
+
+    /// Closes a stream. What is being handled keeps its lease until it is settled; acknowledgements are flushed.
+    fn close(&self, stream: Stream) {
+        let shutdown = stream.messages.shutdown_token();
         drop(stream);
-        self.pipeline
-            .drain
-            .streams
-            .spawn(async move { shutdown.shutdown().await });
+        let streams = &self.pipeline.drain.streams;
+        streams.spawn(async move { shutdown.shutdown().await });
     }
 
     fn failed(&self, error: &Error) {
@@ -170,7 +242,7 @@ impl Pull {
         };
         self.pipeline.health.blocked(self.who(), advice);
         tracing::warn!(
-            %subscription, code = label, error = %chain(error), advice,
+            %subscription, code = label, %error, advice,
             "A subscription cannot be pulled; trying again."
         );
     }

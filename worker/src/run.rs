@@ -101,7 +101,7 @@ impl Worker {
         let pulled = async {
             let _ = pulling.await;
         };
-        if drain.run(settings.grace, pulled).await {
+        if drain.run(pulled).await {
             tracing::info!("Stopped.");
         } else {
             tracing::warn!("Stopped before everything was settled; Pub/Sub delivers the rest again.");

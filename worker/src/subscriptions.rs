@@ -187,7 +187,7 @@ mod tests {
         let write = |content: &str| std::fs::write(&path, content).unwrap();
         write(r#"{"subscriptions":[]}"#);
         let (sender, mut list) = watch::channel(Vec::new());
-        let (health, drain) = (Health::default(), Drain::default());
+        let (health, drain) = (Health::default(), Drain::new(Duration::from_secs(25)));
         let watching = tokio::spawn(Source::File(path.clone()).watch(sender, health.clone(), drain.clone()));
         write(r#"{"subscriptions":[{"name":"projects/acme-events/subscriptions/sub-1"}]}"#);
         list.changed().await.unwrap();

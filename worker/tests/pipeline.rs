@@ -109,6 +109,7 @@ fn message(event: &DomainEvent) -> Message {
             .collect::<HashMap<_, _>>(),
         published_at: None,
         ordering_key: String::new(),
+        in_order: false,
         delivery_attempt: Some(1),
     }
 }
@@ -130,7 +131,7 @@ impl Bench {
             limits: Limits::new(2),
             metrics: Arc::new(Metrics::new().unwrap()),
             health: Health::default(),
-            drain: Drain::default(),
+            drain: Drain::new(Duration::from_secs(25)),
             timeout: Duration::from_mins(2),
             unknown_version: UnknownVersion::Ack,
         };
@@ -410,7 +411,7 @@ async fn a_stop_gives_back_what_waits_and_lets_handlers_finish() {
     let duplicate = bench.start(message(&finishes));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
-    assert!(bench.pipeline.drain.run(Duration::from_secs(25), async {}).await);
+    assert!(bench.pipeline.drain.run(async {}).await);
     assert!(start.elapsed() < Duration::from_secs(25));
     assert_eq!(finished.await.unwrap(), Told::Ack);
     assert_eq!(duplicate.await.unwrap(), Told::Nack);
