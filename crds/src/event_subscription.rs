@@ -25,15 +25,51 @@ use crate::{duration::Span, tenant::DeletionPolicy};
     status = "EventSubscriptionStatus",
     derive = "PartialEq",
     doc = "One tenant's subscription to one topic: the filtered Pub/Sub subscription, its dead-letter pair and their IAM. Usually made by the Tenant; one applied by hand for a topic replaces the Tenant's.",
-    printcolumn(name = "Topic", type_ = "string", json_path = ".spec.topic", description = "Key of the topic in the operator's catalogue"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether everything exists as asked"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is or is not"),
-    printcolumn(name = "Dead-letters", type_ = "string", json_path = ".status.conditions[?(@.type==\"DeadLetterReady\")].status", description = "Whether dead-lettering works: topic, subscription and both grants"),
+    printcolumn(
+        name = "Topic",
+        type_ = "string",
+        json_path = ".spec.topic",
+        description = "Key of the topic in the operator's catalogue"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether everything exists as asked"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why it is or is not"
+    ),
+    printcolumn(
+        name = "Dead-letters",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"DeadLetterReady\")].status",
+        description = "Whether dead-lettering works: topic, subscription and both grants"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What to know or do next"),
-    printcolumn(name = "Subscription", type_ = "string", json_path = ".status.subscription", priority = "1", description = "Full name in Pub/Sub"),
-    printcolumn(name = "Filter", type_ = "string", json_path = ".status.filter", priority = "1", description = "The messages it lets through"),
-    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label: at most 63 of a-z 0-9 -, starting and ending with a letter or digit"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        description = "What to know or do next"
+    ),
+    printcolumn(
+        name = "Subscription",
+        type_ = "string",
+        json_path = ".status.subscription",
+        priority = "1",
+        description = "Full name in Pub/Sub"
+    ),
+    printcolumn(
+        name = "Filter",
+        type_ = "string",
+        json_path = ".status.filter",
+        priority = "1",
+        description = "The messages it lets through"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EventSubscriptionSpec {

@@ -3,7 +3,7 @@
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use schemars::{Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{EventSubscription, Tenant};
 
@@ -29,10 +29,27 @@ pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_ya
     Ok(format!("{HEADER}{}", serde_yaml::to_string(definition)?))
 }
 
-/// `nullable` goes: a field is there or it is not, so that CEL's `has()` answers what its rules mean.
+/// `nullable` goes: a field is there or it is not, so that CEL's `has()` answers what its rules mean. And a name must be
+/// a DNS label that starts with a letter, so that it fits Pub/Sub's labels and names of namespaces; CEL could say so too,
+/// but takes a rule over a name for too costly.
 fn tidy(definition: &CustomResourceDefinition) -> Result<CustomResourceDefinition, serde_json::Error> {
     let mut value = serde_json::to_value(definition)?;
     drop_nullable(&mut value);
+    if let Some(Value::Object(properties)) =
+        value.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties")
+    {
+        // Where nothing of a spec is required, an object without one is as good as one with an empty one.
+        if let Some(Value::Object(spec)) = properties.get_mut("spec")
+            && !spec.contains_key("required")
+        {
+            spec.insert("default".to_owned(), json!({}));
+        }
+        let name = json!({"type": "string", "maxLength": 63, "pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$"});
+        properties.insert(
+            "metadata".to_owned(),
+            json!({"type": "object", "properties": {"name": name}}),
+        );
+    }
     serde_json::from_value(value)
 }
 

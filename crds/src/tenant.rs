@@ -32,12 +32,11 @@ use crate::{event_subscription::SubscriptionSettings, worker::WorkerSettings};
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What to know or do next"),
     printcolumn(name = "Tenant-ID", type_ = "string", json_path = ".status.id", priority = "1", description = "The tenant_id on its messages"),
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = "1", description = "Where its worker runs"),
-    validation = Rule::new("self.metadata.name.size() <= 63 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')").message("metadata.name must be a DNS label that starts with a letter: at most 63 of a-z 0-9 -, ending with a letter or digit"),
-    validation = Rule::new("(has(self.spec.id) ? self.spec.id : self.metadata.name) == (has(oldSelf.spec.id) ? oldSelf.spec.id : oldSelf.metadata.name)").message("spec.id is immutable (its default is metadata.name); another id is another Tenant"),
-    validation = Rule::new("(has(self.spec.namespace) ? self.spec.namespace : self.metadata.name) == (has(oldSelf.spec.namespace) ? oldSelf.spec.namespace : oldSelf.metadata.name)").message("spec.namespace is immutable (its default is metadata.name); another namespace is another Tenant"),
-    validation = Rule::new("has(self.spec.namespace) || !(self.metadata.name in ['default', 'kube-system', 'kube-public', 'kube-node-lease'])").message("spec.namespace must be set when metadata.name is the name of a system namespace"),
+    validation = Rule::new("has(self.spec.__namespace__) || !(self.metadata.name in ['default', 'kube-system', 'kube-public', 'kube-node-lease'])").message("spec.namespace must be set when metadata.name is the name of a system namespace"),
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.id) == has(oldSelf.id) && (!has(self.id) || self.id == oldSelf.id)").message("spec.id is immutable; another id is another Tenant"))]
+#[x_kube(validation = Rule::new("has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)").message("spec.namespace is immutable; another namespace is another Tenant"))]
 #[x_kube(validation = Rule::new("has(self.projectId) == has(oldSelf.projectId) && (!has(self.projectId) || self.projectId == oldSelf.projectId)").message("projectId is immutable; another project is another Tenant"))]
 pub struct TenantSpec {
     /// The `tenant_id` that its messages carry: 1 to 63 of A-Z a-z 0-9 . _ ~ -. Default: metadata.name. Immutable.

@@ -1,0 +1,3 @@
+module livingtwin.io/cluster/pause
+
+go 1.25.0
