@@ -62,7 +62,7 @@ show_state
 phase "Look around"
 cat <<END
   export KUBECONFIG=$KUBECONFIG
-  alias kubectl='$root/.cache/cluster/bin/kube kubectl'      # where you have none of your own
+  alias kubectl=$root/.cache/cluster/bin/kubectl      # where you have none of your own
   kubectl get tenants
   kubectl -n $one logs deployment/event-worker --follow
 

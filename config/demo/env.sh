@@ -8,7 +8,7 @@ topic=document-events
 emulator_port=30085
 one=tenant-123 two=tenant-456
 
-kubectl() { "$root/.cache/cluster/bin/kube" kubectl "$@"; }
+kubectl() { "$root/.cache/cluster/bin/kubectl" "$@"; }
 helm() { "$root/.cache/cluster/bin/helm" "$@"; }
 # eventctl of the same build as the images, talking to the emulator through its NodePort.
 eventctl() { PUBSUB_EMULATOR_HOST=$emulator "$(binaries)/eventctl" "$@"; }
