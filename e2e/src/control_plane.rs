@@ -42,6 +42,7 @@ $APISERVER --etcd-servers="$ETCD_URL" --bind-address=127.0.0.1 --advertise-addre
     --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --endpoint-reconciler-type=none \
     --audit-policy-file=audit-policy.yaml --audit-log-path=audit.log --audit-log-mode=blocking >apiserver.log 2>&1 &
 pids="$pids $!"
+until [ -s certs/apiserver.crt ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
 $CONTROLLERS --kubeconfig=kubeconfig-controllers --use-service-account-credentials --leader-elect=false \
     --service-account-private-key-file=sa.key --bind-address=127.0.0.1 --secure-port=0 >controllers.log 2>&1 &
 pids="$pids $!"

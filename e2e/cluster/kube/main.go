@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"go.etcd.io/etcd/server/v3/etcdmain"
@@ -34,11 +35,15 @@ var commands = map[string]func() *cobra.Command{
 }
 
 func main() {
-	if len(os.Args) < 2 {
-		usage()
+	// Called by a command's own name, as by a link named kubectl, it is that command.
+	name := filepath.Base(os.Args[0])
+	if _, ok := commands[name]; !ok {
+		if len(os.Args) < 2 {
+			usage()
+		}
+		name = os.Args[1]
+		os.Args = os.Args[1:]
 	}
-	name := os.Args[1]
-	os.Args = os.Args[1:]
 	if name == "etcd" {
 		etcdmain.Main(os.Args)
 		return
