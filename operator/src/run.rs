@@ -27,9 +27,6 @@ use crate::{
     settings::{ConfigFile, Settings, SettingsError},
 };
 
-/// IAM is re-read this many times less often than the rest: one call per object, where the rest costs a page for many.
-const POLICY_RESYNCS: u32 = 6;
-
 /// How long the CRDs may take to appear before the operator gives up and lets Kubernetes start it again.
 const CRD_PATIENCE: Duration = Duration::from_secs(300);
 
@@ -87,11 +84,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     wait_for_crds(&client).await?;
-    let inventory = Inventory::new(
-        Arc::clone(&pubsub),
-        settings.resync,
-        settings.resync * POLICY_RESYNCS,
-    );
+    let inventory = Inventory::new(Arc::clone(&pubsub), settings.resync, settings.iam_resync);
     if let Some(number) = settings.project_number {
         inventory.note_project_number(&settings.project, number);
     }

@@ -45,6 +45,8 @@ pub struct Settings {
     pub identity: Identity,
     /// How often everything is compared with Pub/Sub.
     pub resync: Duration,
+    /// How often a policy is read again: one call per object, where the rest costs a page for many.
+    pub iam_resync: Duration,
     /// How long after its Tenant went a retained subscription is adopted without being asked.
     pub retain_for: Duration,
     /// Admin calls per minute that the operator allows itself.

@@ -52,6 +52,9 @@ pub struct ConfigFile {
     /// How often everything is compared with Pub/Sub.
     #[serde(default = "default_resync")]
     pub resync: Span,
+    /// How often a policy is read again.
+    #[serde(default = "default_iam_resync")]
+    pub iam_resync: Span,
     /// How long a retained subscription is adopted without being asked.
     #[serde(default = "default_retain_for")]
     pub retain_for: Span,
@@ -133,6 +136,10 @@ fn default_regions() -> Vec<String> {
 
 fn default_resync() -> Span {
     Span::from_secs(600)
+}
+
+fn default_iam_resync() -> Span {
+    Span::from_hours(1)
 }
 
 fn default_retain_for() -> Span {
@@ -220,6 +227,7 @@ impl ConfigFile {
             worker: self.worker.checked()?,
             identity,
             resync: at_least("resync", self.resync, 10)?,
+            iam_resync: at_least("iamResync", self.iam_resync, 60)?,
             retain_for: self.retain_for.get(),
             admin_calls_per_minute: scaled(self.quota.admin_calls_per_minute, self.quota.share),
             project,

@@ -1,0 +1,544 @@
+//! Stories of the operator on a real API server and the emulator. Calls and writes are counted in the API server's audit
+//! log and in the emulator's call log, never in the operator's own numbers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail here"
+)]
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crds::{ConditionType, EventSubscription, Tenant, condition};
+use e2e::{
+    control_plane::OPERATOR,
+    eventually::eventually,
+    stage::{PROJECT, Stage},
+};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{ConfigMap, Namespace, ServiceAccount},
+    networking::v1::NetworkPolicy,
+};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn apply(client: &Client, name: &str, spec: Value) {
+    let tenant = json!({
+        "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "Tenant",
+        "metadata": {"name": name}, "spec": spec,
+    });
+    let api = Api::<Tenant>::all(client.clone());
+    api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(tenant))
+        .await
+        .unwrap();
+}
+
+async fn tenant_is(client: &Client, name: &str, what: ConditionType, reason: Option<&str>) -> Tenant {
+    let api = Api::<Tenant>::all(client.clone());
+    eventually(&format!("Tenant {name} is {what}"), PATIENCE, async || {
+        let tenant = api.get(name).await.unwrap();
+        let conditions = tenant.status.clone().unwrap_or_default().conditions;
+        let as_wanted = condition::holds(&conditions, what, tenant.metadata.generation)
+            && reason.is_none_or(|reason| condition::find(&conditions, what).unwrap().reason == reason);
+        if as_wanted { Ok(tenant) } else { Err(conditions) }
+    })
+    .await
+}
+
+async fn ready(client: &Client, name: &str) -> Tenant {
+    tenant_is(client, name, ConditionType::Ready, None).await
+}
+
+async fn delete(client: &Client, name: &str) {
+    let api = Api::<Tenant>::all(client.clone());
+    api.delete(name, &DeleteParams::default()).await.unwrap();
+    eventually("the Tenant is gone", PATIENCE, async || {
+        match api.get_opt(name).await.unwrap() {
+            None => Ok(()),
+            Some(tenant) => Err(tenant.status),
+        }
+    })
+    .await;
+}
+
+/// Calls of the admin API whose resource names this tenant, counted by method.
+fn calls_for(stage: &Stage, tenant: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for call in stage.emulator.calls() {
+        if call.resource.contains(tenant) {
+            *counts.entry(call.method.to_owned()).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Writes of the operator to the API server that are about this tenant.
+fn writes_for(stage: &Stage, tenant: &str) -> Vec<String> {
+    stage
+        .plane
+        .audit()
+        .unwrap()
+        .into_iter()
+        .filter(|entry| entry.user.username == OPERATOR && entry.is_write())
+        .filter(|entry| {
+            entry
+                .object_ref
+                .as_ref()
+                .is_some_and(|about| about.namespace == tenant || about.name == tenant)
+        })
+        .map(|entry| format!("{} {}", entry.verb, entry.request_uri))
+        .collect()
+}
+
+fn resyncs(stage: &Stage) -> usize {
+    stage
+        .emulator
+        .calls()
+        .iter()
+        .filter(|call| call.method.ends_with("ListSubscriptions"))
+        .count()
+}
+
+#[tokio::test]
+async fn a_tenant_becomes_an_event_plane_with_the_fewest_calls_and_then_it_is_quiet() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    apply(&client, "fresh", json!({})).await;
+    let tenant = ready(&client, "fresh").await;
+    let status = tenant.status.unwrap();
+    assert_eq!(status.subscriptions.as_deref(), Some("5/5"));
+    assert_eq!(status.worker.as_deref(), Some("1/1"));
+
+    // In Pub/Sub: ten creates and five policies, and nothing else was asked about this tenant.
+    let counts = calls_for(stage, "fresh");
+    let expected = BTreeMap::from([
+        ("Subscriber.CreateSubscription".to_owned(), 10),
+        ("IAMPolicy.SetIamPolicy".to_owned(), 5),
+    ]);
+    assert_eq!(counts, expected);
+
+    // In Kubernetes: all of it, and none of it more than asked for.
+    let namespace = Api::<Namespace>::all(client.clone()).get("fresh").await.unwrap();
+    assert_eq!(
+        namespace.labels()["pod-security.kubernetes.io/enforce"],
+        "restricted"
+    );
+    assert!(namespace.owner_references().is_empty());
+    let account = Api::<ServiceAccount>::namespaced(client.clone(), "fresh")
+        .get("event-worker")
+        .await
+        .unwrap();
+    assert_eq!(account.automount_service_account_token, Some(false));
+    Api::<NetworkPolicy>::namespaced(client.clone(), "fresh")
+        .get("event-worker")
+        .await
+        .unwrap();
+    let map = Api::<ConfigMap>::namespaced(client.clone(), "fresh")
+        .get("event-worker")
+        .await
+        .unwrap();
+    let list: Value = serde_json::from_str(&map.data.unwrap()["subscriptions.json"]).unwrap();
+    assert_eq!(list["subscriptions"].as_array().unwrap().len(), 5);
+
+    // The worker may pull, and the service agent may dead-letter.
+    let subscription = format!("projects/{PROJECT}/subscriptions/living-twin-user-events-fresh-worker");
+    let policy = format!("{:?}", stage.emulator.policy(&subscription).unwrap());
+    assert!(policy.contains(&account.uid().unwrap()), "{policy}");
+    assert!(
+        policy.contains("gcp-sa-pubsub.iam.gserviceaccount.com"),
+        "{policy}"
+    );
+
+    // Three resyncs later nothing has been written anywhere.
+    let (calls, writes, seen) = (
+        calls_for(stage, "fresh"),
+        writes_for(stage, "fresh"),
+        resyncs(stage),
+    );
+    eventually("three resyncs", PATIENCE, async || {
+        if resyncs(stage) >= seen + 3 {
+            Ok(())
+        } else {
+            Err(resyncs(stage))
+        }
+    })
+    .await;
+    assert_eq!(calls_for(stage, "fresh"), calls);
+    assert_eq!(writes_for(stage, "fresh"), writes);
+}
+
+#[tokio::test]
+async fn an_event_subscription_says_what_is_true() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    apply(
+        &client,
+        "one-topic",
+        json!({"subscriptions": [{"topic": "user-events", "eventTypes": ["user.*"]}]}),
+    )
+    .await;
+    ready(&client, "one-topic").await;
+    let api = Api::<EventSubscription>::namespaced(client.clone(), "one-topic");
+    let subscription = api.get("user-events").await.unwrap();
+    let status = subscription.status.unwrap();
+    let states: Vec<_> = status
+        .conditions
+        .iter()
+        .map(|one| format!("{}={}", one.type_, one.status))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            "Ready=True",
+            "Reconciling=False",
+            "Stalled=False",
+            "TopicReady=True",
+            "SubscriptionReady=True",
+            "DeadLetterReady=True",
+            "AccessReady=True"
+        ]
+    );
+    assert!(
+        status
+            .conditions
+            .iter()
+            .all(|one| one.observed_generation == subscription.metadata.generation)
+    );
+    assert_eq!(
+        status.filter.as_deref(),
+        Some(r#"attributes.tenant_id = "one-topic" AND hasPrefix(attributes.event_type, "user.")"#)
+    );
+
+    // And what it says is what is in Pub/Sub.
+    let config = stage
+        .emulator
+        .subscription(&status.subscription.unwrap())
+        .unwrap();
+    assert_eq!(Some(config.filter), status.filter);
+    assert_eq!(
+        config.expiration_policy.map(|policy| policy.ttl),
+        Some(None),
+        "it never expires"
+    );
+    assert_eq!(
+        config.dead_letter_policy.map(|policy| policy.dead_letter_topic),
+        status.dead_letter_topic
+    );
+
+    // An edit of a setting is carried out; one of the filter would leave messages behind and is refused.
+    apply(
+        &client,
+        "one-topic",
+        json!({"subscriptions": [{"topic": "user-events", "eventTypes": ["user.*"], "ackDeadline": "30s"}]}),
+    )
+    .await;
+    ready(&client, "one-topic").await;
+    let name = api
+        .get("user-events")
+        .await
+        .unwrap()
+        .status
+        .unwrap()
+        .subscription
+        .unwrap();
+    eventually("the edit is in Pub/Sub", PATIENCE, async || {
+        let seconds = stage.emulator.subscription(&name).unwrap().ack_deadline_seconds;
+        if seconds == 30 { Ok(()) } else { Err(seconds) }
+    })
+    .await;
+    apply(
+        &client,
+        "one-topic",
+        json!({"subscriptions": [{"topic": "user-events"}]}),
+    )
+    .await;
+    let stalled = tenant_is(
+        &client,
+        "one-topic",
+        ConditionType::Stalled,
+        Some("SubscriptionsNotReady"),
+    )
+    .await;
+    let message = &condition::find(&stalled.status.unwrap().conditions, ConditionType::Ready)
+        .unwrap()
+        .message
+        .clone();
+    assert!(message.contains("ReplacementRequired"), "{message}");
+    assert!(stage.emulator.subscription(&name).is_some());
+    let map = Api::<ConfigMap>::namespaced(client.clone(), "one-topic")
+        .get("event-worker")
+        .await
+        .unwrap();
+    assert!(
+        map.data.unwrap()["subscriptions.json"].contains("user-events"),
+        "the worker goes on with the old filter"
+    );
+}
+
+#[tokio::test]
+async fn retain_keeps_the_backlog_and_a_returning_tenant_adopts_it() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let spec = json!({"subscriptions": [{"topic": "query-events"}]});
+    apply(&client, "returning", spec.clone()).await;
+    ready(&client, "returning").await;
+    let name = format!("projects/{PROJECT}/subscriptions/living-twin-query-events-returning-worker");
+    let uid = Api::<ServiceAccount>::namespaced(client.clone(), "returning")
+        .get("event-worker")
+        .await
+        .unwrap()
+        .uid()
+        .unwrap();
+    delete(&client, "returning").await;
+
+    let kept = stage.emulator.subscription(&name).unwrap();
+    assert!(kept.labels.contains_key("event-operator-released-at"));
+    let policy = format!("{:?}", stage.emulator.policy(&name).unwrap());
+    assert!(!policy.contains(&uid), "the worker's right is gone: {policy}");
+    assert!(
+        policy.contains("gcp-sa-pubsub"),
+        "dead-lettering goes on: {policy}"
+    );
+    assert!(
+        Api::<Namespace>::all(client.clone())
+            .get_opt("returning")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        Api::<Deployment>::namespaced(client.clone(), "returning")
+            .get_opt("event-worker")
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    publish(stage, "returning").await;
+    apply(&client, "returning", spec).await;
+    ready(&client, "returning").await;
+    let adopted = stage.emulator.subscription(&name).unwrap();
+    assert!(!adopted.labels.contains_key("event-operator-released-at"));
+    assert_eq!(
+        stage.emulator.stats(&name).unwrap().backlog,
+        1,
+        "the message waited"
+    );
+    let creates = calls_for(stage, "returning")["Subscriber.CreateSubscription"];
+    assert_eq!(creates, 2, "nothing was made anew");
+}
+
+async fn publish(stage: &Stage, tenant: &str) {
+    let connection = events::Connection::emulator(&stage.emulator.endpoint());
+    let project = events::ProjectId::parse(PROJECT).unwrap();
+    let topic = events::TopicName::new(&project, "living-twin-query-events").unwrap();
+    let publisher = events::EventPublisher::new(&connection, topic).await.unwrap();
+    let event = events::EventFactory::new("test").create(
+        &events::TenantId::parse(tenant).unwrap(),
+        events::EventType::parse("query.executed").unwrap(),
+        serde_json::Map::new(),
+    );
+    publisher
+        .publish(&event, &events::publisher::PublishOptions::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn delete_takes_everything_that_was_made_and_no_topic() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    apply(
+        &client,
+        "leaving",
+        json!({"deletionPolicy": "Delete", "subscriptions": [{"topic": "events"}]}),
+    )
+    .await;
+    ready(&client, "leaving").await;
+    delete(&client, "leaving").await;
+    assert!(
+        stage
+            .emulator
+            .subscriptions()
+            .iter()
+            .all(|name| !name.contains("leaving"))
+    );
+    assert!(
+        stage
+            .emulator
+            .topics()
+            .iter()
+            .any(|name| name.ends_with("living-twin-events"))
+    );
+    let namespaces = Api::<Namespace>::all(client.clone());
+    eventually("the namespace goes", PATIENCE, async || {
+        match namespaces.get_opt("leaving").await.unwrap() {
+            None => Ok(()),
+            Some(namespace) => Err(namespace.status),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn somebodys_namespace_is_not_taken_until_it_is_given() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let mut namespace = Namespace::default();
+    namespace.metadata.name = Some("theirs".into());
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    apply(&client, "theirs", json!({"subscriptions": []})).await;
+    tenant_is(
+        &client,
+        "theirs",
+        ConditionType::Stalled,
+        Some("NamespaceConflict"),
+    )
+    .await;
+    assert!(
+        Api::<ServiceAccount>::namespaced(client.clone(), "theirs")
+            .get_opt("event-worker")
+            .await
+            .unwrap()
+            .is_none()
+    );
+
+    let label = json!({"metadata": {"labels": {"events.livingtwin.io/tenant": "theirs"}}});
+    namespaces
+        .patch("theirs", &PatchParams::default(), &Patch::Merge(label))
+        .await
+        .unwrap();
+    ready(&client, "theirs").await;
+    let given = namespaces.get("theirs").await.unwrap();
+    assert!(
+        !given.labels().contains_key("pod-security.kubernetes.io/enforce"),
+        "its labels are its owner's business"
+    );
+}
+
+/// What the API server cannot see ends stalled with a reason that names the field, and breaks nobody else.
+#[tokio::test]
+async fn a_bad_one_is_stalled_alone() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    apply(
+        &client,
+        "bad-topic",
+        json!({"subscriptions": [{"topic": "no-such-topic"}]}),
+    )
+    .await;
+    let stalled = tenant_is(&client, "bad-topic", ConditionType::Stalled, Some("UnknownTopic")).await;
+    let message = condition::find(&stalled.status.unwrap().conditions, ConditionType::Ready)
+        .unwrap()
+        .message
+        .clone();
+    assert!(message.starts_with("spec.subscriptions: "), "{message}");
+
+    let long: Vec<_> = (0..6)
+        .map(|i| format!("document.something_quite_long_{i}"))
+        .collect();
+    apply(
+        &client,
+        "bad-filter",
+        json!({"subscriptions": [{"topic": "document-events", "eventTypes": long}, {"topic": "events"}]}),
+    )
+    .await;
+    let stalled = tenant_is(
+        &client,
+        "bad-filter",
+        ConditionType::Stalled,
+        Some("SubscriptionsNotReady"),
+    )
+    .await;
+    let status = stalled.status.unwrap();
+    assert_eq!(status.subscriptions.as_deref(), Some("1/2"));
+    let message = condition::find(&status.conditions, ConditionType::Ready)
+        .unwrap()
+        .message
+        .clone();
+    assert!(
+        message.contains("FilterTooLong") && message.contains("256"),
+        "{message}"
+    );
+
+    // The id is taken by an older Tenant.
+    apply(&client, "first", json!({"id": "shared-id", "subscriptions": []})).await;
+    ready(&client, "first").await;
+    apply(&client, "second", json!({"id": "shared-id", "subscriptions": []})).await;
+    tenant_is(
+        &client,
+        "second",
+        ConditionType::Stalled,
+        Some("DuplicateTenantId"),
+    )
+    .await;
+
+    // A correction heals by itself, and others were never touched.
+    apply(
+        &client,
+        "bad-topic",
+        json!({"subscriptions": [{"topic": "events"}]}),
+    )
+    .await;
+    ready(&client, "bad-topic").await;
+    ready(&client, "first").await;
+}
+
+#[tokio::test]
+async fn a_subscription_of_somebody_else_is_reported_and_left_alone() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let name = format!("projects/{PROJECT}/subscriptions/living-twin-system-events-squatted-worker");
+    foreign_subscription(stage, &name).await;
+    apply(
+        &client,
+        "squatted",
+        json!({"subscriptions": [{"topic": "system-events"}]}),
+    )
+    .await;
+    let stalled = tenant_is(&client, "squatted", ConditionType::Stalled, None).await;
+    let message = condition::find(&stalled.status.unwrap().conditions, ConditionType::Ready)
+        .unwrap()
+        .message
+        .clone();
+    assert!(
+        message.contains("ResourceConflict") && message.contains("events.livingtwin.io/adopt"),
+        "{message}"
+    );
+    assert!(stage.emulator.subscription(&name).unwrap().labels.is_empty());
+    delete(&client, "squatted").await;
+    assert!(stage.emulator.subscription(&name).is_some());
+}
+
+async fn foreign_subscription(stage: &Stage, name: &str) {
+    use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
+    let connection = events::Connection::emulator(&stage.emulator.endpoint());
+    let topics = events::connect!(TopicAdmin::builder(), &connection)
+        .build()
+        .await
+        .unwrap();
+    let topic = format!("projects/{PROJECT}/topics/elsewhere");
+    topics.create_topic().set_name(&topic).send().await.unwrap();
+    let subscriptions = events::connect!(SubscriptionAdmin::builder(), &connection)
+        .build()
+        .await
+        .unwrap();
+    subscriptions
+        .create_subscription()
+        .set_name(name)
+        .set_topic(topic)
+        .send()
+        .await
+        .unwrap();
+}
