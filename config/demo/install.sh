@@ -31,14 +31,16 @@ start_emulator() {
 
 install_operator() {
   phase "The operator, with Helm"
-  local operator
+  local operator number
   operator=$(image event-operator)
+  # The emulator makes one up for each project, as Google does.
+  number=$(curl --silent --show-error --fail "http://$emulator/v1/projects/$project" | jq --exit-status -r .projectNumber)
   helm upgrade --install event-operator-crds "$root/charts/event-operator-crds" \
     --namespace event-operator --create-namespace --wait >/dev/null
   kubectl label --overwrite namespace event-operator pod-security.kubernetes.io/enforce=restricted >/dev/null
   helm upgrade --install event-operator "$root/charts/event-operator" --namespace event-operator \
     --values "$root/config/demo/values.yaml" --set "image.repository=${operator%:*},image.tag=${operator##*:}" \
-    --set "config.worker.image=$(image event-worker)" --wait --timeout 120s >/dev/null
+    --set "config.projectNumber=$number,config.worker.image=$(image event-worker)" --wait --timeout 120s >/dev/null
   ok "The operator runs"
 }
 

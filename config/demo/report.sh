@@ -3,19 +3,23 @@
 
 report() {
   [ -n "${KUBECONFIG:-}" ] || return 0
-  local tenant
+  local tenant full=$root/.cache/logs/demo-failed.yaml
+  mkdir -p "${full%/*}"
+  kubectl get tenants,eventsubscriptions,all,configmaps --all-namespaces -o yaml >"$full" 2>&1 || true
   {
-    phase "What there is"
-    kubectl get pods --all-namespaces -o wide
-    phase "Events of the last minutes"
-    kubectl get events --all-namespaces --sort-by=.lastTimestamp | tail -n 40
-    phase "The operator's last words"
-    kubectl -n event-operator logs deployment/event-operator --tail=40
+    phase "Warnings of the last minutes"
+    kubectl get events --all-namespaces --field-selector type=Warning --sort-by=.lastTimestamp | tail -n 20
     for tenant in "$one" "$two"; do
       phase "The last words of $tenant's worker"
-      worker_log "$tenant" | tail -n 15
+      worker_log "$tenant" | tail -n 12
     done
-    phase "Tenants and EventSubscriptions"
-    kubectl get tenants,eventsubscriptions --all-namespaces -o yaml
-  } 2>&1 | cut -c 1-600 >&2
+    phase "The operator's last words"
+    kubectl -n event-operator logs deployment/event-operator --tail=30
+    phase "Pods"
+    kubectl get pods --all-namespaces
+    phase "Tenants"
+    kubectl get tenants -o yaml
+    phase "Tenants and EventSubscriptions, whose Message says what is wrong (more in .cache/logs/demo-failed.yaml)"
+    kubectl get tenants,eventsubscriptions --all-namespaces
+  } 2>&1 | cut -c 1-500 >&2
 }
