@@ -1,0 +1,78 @@
+//! The service without its transports: what exists, and what each operation does to it.
+//!
+//! Locks are taken in this order and never the other way round: registry, a topic's fan-out, a
+//! subscription's configuration, its queue. Nothing is awaited under a lock.
+
+mod dead_letter;
+mod defaults;
+mod fanout;
+mod inspect;
+mod keeper;
+mod labels;
+mod mask;
+mod paging;
+mod policies;
+mod projects;
+mod publish;
+mod pull;
+mod registry;
+mod schemas;
+mod snapshots;
+mod subscription;
+mod subscription_fields;
+mod subscriptions;
+mod topic;
+mod topic_fields;
+mod topics;
+
+pub use inspect::SubscriptionStats;
+pub(crate) use pull::{Feedback, Puller, extension};
+
+use crate::{clock::Clock, settings::Settings};
+use parking_lot::RwLock;
+use registry::Registry;
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// The whole state. One per emulator.
+pub(crate) struct Engine {
+    me: Weak<Engine>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: RwLock<Settings>,
+    registry: RwLock<Registry>,
+    next_message: AtomicU64,
+    next_incarnation: AtomicU32,
+    /// Ends the keepers of subscriptions.
+    pub(crate) stop: tokio_util::sync::CancellationToken,
+}
+
+impl Engine {
+    pub(crate) fn new(seed: u64, settings: Settings) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            clock: Clock::start(),
+            settings: RwLock::new(settings),
+            registry: RwLock::new(Registry::default()),
+            // Ids are unique and opaque; the seed keeps two runs with it alike, and others apart.
+            next_message: AtomicU64::new(10_000_000_000 + (seed % 1_000) * 1_000_000_000),
+            next_incarnation: AtomicU32::new(1),
+            stop: tokio_util::sync::CancellationToken::new(),
+        })
+    }
+
+    /// Is an object of this age returned by GETs and lists yet?
+    fn visible(&self, created: Instant) -> bool {
+        let gap = self.settings.read().read_after_write_gap_ms;
+        gap == 0 || created + Duration::from_millis(gap) <= Instant::now()
+    }
+
+    fn incarnation(&self) -> u32 {
+        self.next_incarnation.fetch_add(1, Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,53 @@
+//! One topic.
+
+use super::{fanout::Fanout, snapshots::Snapshot};
+use crate::{clock, iam::PolicyCell, message::Message, pb};
+use parking_lot::{Mutex, RwLock};
+use std::{collections::VecDeque, sync::Arc, time::SystemTime};
+use tokio::time::Instant;
+
+pub(super) struct Topic {
+    pub(super) created: Instant,
+    pub(super) config: RwLock<pb::Topic>,
+    /// Who gets a published message.
+    pub(super) fanout: RwLock<Fanout>,
+    /// Snapshots keep what is published after them.
+    pub(super) snapshots: RwLock<Vec<Arc<Snapshot>>>,
+    /// Published messages, oldest first, while the topic retains them.
+    pub(super) retained: Mutex<VecDeque<Arc<Message>>>,
+    pub(super) policy: Mutex<PolicyCell>,
+}
+
+impl Topic {
+    pub(super) fn new(config: pb::Topic, created: Instant) -> Self {
+        Self {
+            created,
+            config: RwLock::new(config),
+            fanout: RwLock::default(),
+            snapshots: RwLock::default(),
+            retained: Mutex::default(),
+            policy: Mutex::default(),
+        }
+    }
+
+    pub(super) fn retention(&self) -> Option<std::time::Duration> {
+        self.config
+            .read()
+            .message_retention_duration
+            .as_ref()
+            .and_then(clock::duration)
+    }
+
+    /// Adds to the retained messages, if the topic has a retention, and drops those past it.
+    pub(super) fn retain(&self, messages: &[Arc<Message>], wall: SystemTime) {
+        let Some(retention) = self.retention() else { return };
+        let mut retained = self.retained.lock();
+        retained.extend(messages.iter().cloned());
+        while retained
+            .front()
+            .is_some_and(|m| wall.duration_since(m.published).unwrap_or_default() >= retention)
+        {
+            retained.pop_front();
+        }
+    }
+}

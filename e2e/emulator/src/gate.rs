@@ -1,0 +1,180 @@
+//! What every call passes on its way in and out, whatever its transport: planned faults, quota,
+//! access control, the log.
+
+use crate::{
+    calls::{CallLog, Entry},
+    engine::Engine,
+    faults::{Fault, FaultPlan, Strike},
+    methods::Method,
+    quota::Quota,
+    settings::IamMode,
+    status::{Code, Detail, Result, Status},
+};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// Who calls.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// IAM member of the bearer token.
+    pub(crate) member: Option<String>,
+    /// `X-Goog-User-Project`: whose quota pays.
+    pub(crate) quota_project: Option<String>,
+}
+
+impl Caller {
+    /// The token itself is the principal, `serviceAccount:a@b` or `user:…`; one that names no kind
+    /// is taken for a user. Tokens of the emulator's own token endpoint carry theirs encoded.
+    pub(crate) fn new(authorization: Option<&str>, quota_project: Option<&str>) -> Self {
+        let token = authorization.and_then(|value| {
+            value
+                .strip_prefix("Bearer ")
+                .or_else(|| value.strip_prefix("bearer "))
+        });
+        let member = token.map(|token| {
+            crate::identity::member_of(token).unwrap_or_else(|| {
+                if token.contains(':') {
+                    token.to_owned()
+                } else {
+                    format!("user:{token}")
+                }
+            })
+        });
+        Self {
+            member,
+            quota_project: quota_project.map(str::to_owned),
+        }
+    }
+}
+
+/// A permission beside the method's own, and the resource it is asked for on.
+pub(crate) type Also<'a> = (&'a str, &'a str);
+
+pub(crate) struct Gate {
+    engine: Arc<Engine>,
+    pub(crate) calls: CallLog,
+    pub(crate) faults: FaultPlan,
+    quota: Quota,
+}
+
+impl Gate {
+    pub(crate) fn new(engine: Arc<Engine>, seed: u64) -> Self {
+        Self {
+            engine,
+            calls: CallLog::default(),
+            faults: FaultPlan::new(seed),
+            quota: Quota::default(),
+        }
+    }
+
+    /// Runs one call.
+    pub(crate) async fn pass<T>(
+        &self,
+        method: &'static Method,
+        resource: &str,
+        also: &[Also<'_>],
+        caller: &Caller,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let fault = self.faults.strike(method.name, resource);
+        if let Some(delay) = fault.as_ref().map(|fault| fault.delay_ms).filter(|ms| *ms > 0) {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        let planned = fault.as_ref().and_then(answer);
+        let result = match (&planned, fault.as_ref().map(|fault| fault.strike)) {
+            (Some(status), Some(Strike::Before)) => Err(status.clone()),
+            (planned, _) => {
+                let result = match self.admit(method, resource, also, caller) {
+                    Ok(()) => call.await,
+                    Err(status) => Err(status),
+                };
+                planned.clone().map_or(result, Err)
+            }
+        };
+        let entry = Entry {
+            method,
+            resource,
+            caller: caller.member.as_deref(),
+        };
+        let code = result.as_ref().err().map(|status| status.code);
+        self.calls
+            .record(&entry, code, planned.is_some(), self.engine.clock.wall_now());
+        if let Err(status) = &result {
+            tracing::debug!(method = method.name, resource, code = status.code.name(), message = %status.message, "Refused.");
+        }
+        result
+    }
+
+    fn admit(
+        &self,
+        method: &'static Method,
+        resource: &str,
+        also: &[Also<'_>],
+        caller: &Caller,
+    ) -> Result<()> {
+        let (mode, quota) = {
+            let settings = self.engine.settings.read();
+            (settings.iam, settings.admin_quota_per_minute)
+        };
+        let project = resource.split('/').nth(1).unwrap_or_default();
+        if let Some(per_minute) = quota.filter(|_| method.admin) {
+            let payer = caller.quota_project.as_deref().unwrap_or(project);
+            self.quota.take(
+                payer,
+                self.engine.project_number(payer),
+                per_minute,
+                Instant::now(),
+            )?;
+        }
+        match mode {
+            IamMode::Off => Ok(()),
+            IamMode::Enforce => {
+                let own = if method.on_project {
+                    format!("projects/{project}")
+                } else {
+                    resource.to_owned()
+                };
+                std::iter::once((method.permission, own.as_str()))
+                    .chain(also.iter().copied())
+                    .filter(|(permission, _)| !permission.is_empty())
+                    .try_for_each(|(permission, resource)| self.require(caller, permission, resource))
+            }
+        }
+    }
+
+    fn require(&self, caller: &Caller, permission: &str, resource: &str) -> Result<()> {
+        let Some(member) = &caller.member else {
+            return Err(Status::new(
+                Code::Unauthenticated,
+                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
+                 authentication credential.",
+            ));
+        };
+        if self.engine.allows(member, permission, resource) {
+            return Ok(());
+        }
+        let metadata = BTreeMap::from([
+            ("permission".to_owned(), permission.to_owned()),
+            ("resource".to_owned(), resource.to_owned()),
+        ]);
+        Err(Status::new(
+            Code::PermissionDenied,
+            "User not authorized to perform this action.",
+        )
+        .with(Detail::ErrorInfo {
+            reason: "IAM_PERMISSION_DENIED".to_owned(),
+            domain: "pubsub.googleapis.com".to_owned(),
+            metadata,
+        }))
+    }
+}
+
+fn answer(fault: &Fault) -> Option<Status> {
+    let message = || {
+        fault
+            .message
+            .clone()
+            .unwrap_or_else(|| "A planned fault of the emulator.".to_owned())
+    };
+    fault.code.map(|code| Status::new(code, message()))
+}

@@ -1,0 +1,202 @@
+//! One streaming pull: requests come in (acks, deadlines), batches of messages go out.
+//!
+//! It is driven by the transport: a batch is leased only when the connection can take it, so a slow
+//! client holds no more than it has room for.
+
+use super::{codec::Deliveries, details::to_tonic};
+use crate::{
+    api::Api,
+    engine::{Engine, Feedback, Puller},
+    gate::Caller,
+    limits::ACK_DEADLINE_SECONDS,
+    methods::STREAMING_PULL,
+    pb::{self, streaming_pull_response as reply},
+    status::{Code, Result, Status},
+};
+use futures::{Stream, StreamExt as _, stream};
+use std::{pin::Pin, time::Duration};
+use tokio::sync::watch;
+use tonic::Streaming;
+
+pub(super) type DeliveryStream =
+    Pin<Box<dyn Stream<Item = std::result::Result<Deliveries, tonic::Status>> + Send>>;
+
+/// An idle stream of a client that understands it (protocol version 1) hears from us this often.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
+enum Phase {
+    Opening {
+        api: Api,
+        caller: Caller,
+        requests: Box<Streaming<pb::StreamingPullRequest>>,
+    },
+    Open(Box<Session>),
+    Closed,
+}
+
+struct Session {
+    api: Api,
+    requests: Box<Streaming<pb::StreamingPullRequest>>,
+    puller: Puller,
+    heartbeats: bool,
+    breaks: watch::Receiver<Option<Code>>,
+    /// What the next response says of acks, on exactly-once subscriptions.
+    confirmed: pb::StreamingPullResponse,
+}
+
+pub(super) fn open(
+    api: Api,
+    caller: Caller,
+    requests: Streaming<pb::StreamingPullRequest>,
+) -> DeliveryStream {
+    let start = Phase::Opening {
+        api,
+        caller,
+        requests: Box::new(requests),
+    };
+    stream::unfold(start, |phase| async {
+        let mut session = match phase {
+            Phase::Closed => return None,
+            Phase::Open(session) => session,
+            Phase::Opening {
+                api,
+                caller,
+                requests,
+            } => match Session::start(api, &caller, requests).await {
+                Ok(Some(session)) => Box::new(session),
+                Ok(None) => return None,
+                Err(status) => return Some((Err(to_tonic(status)), Phase::Closed)),
+            },
+        };
+        match session.next().await {
+            Ok(Some(batch)) => Some((Ok(batch), Phase::Open(session))),
+            Ok(None) => None,
+            Err(status) => Some((Err(to_tonic(status)), Phase::Closed)),
+        }
+    })
+    .boxed()
+}
+
+impl Session {
+    /// `None` if the client went away before it said what it wants.
+    async fn start(
+        api: Api,
+        caller: &Caller,
+        mut requests: Box<Streaming<pb::StreamingPullRequest>>,
+    ) -> Result<Option<Self>> {
+        let Ok(Some(first)) = requests.message().await else {
+            return Ok(None);
+        };
+        let opening = async {
+            check_deadline(first.stream_ack_deadline_seconds)?;
+            api.engine.attach(
+                &first.subscription,
+                first.max_outstanding_messages,
+                first.max_outstanding_bytes,
+            )
+        };
+        let mut puller = api
+            .gate
+            .pass(&STREAMING_PULL, &first.subscription, &[], caller, opening)
+            .await?;
+        puller.set_hold(first.stream_ack_deadline_seconds);
+        let heartbeats = first.protocol_version >= 1;
+        let breaks = puller.subscription.breaks.subscribe();
+        let mut session = Self {
+            api,
+            requests,
+            puller,
+            heartbeats,
+            breaks,
+            confirmed: pb::StreamingPullResponse::default(),
+        };
+        session.answer(first)?;
+        Ok(Some(session))
+    }
+
+    /// The next response. `None`: the client is done.
+    async fn next(&mut self) -> Result<Option<Deliveries>> {
+        loop {
+            if self.puller.subscription.gone.is_cancelled() {
+                return Err(Engine::gone(&self.puller.subscription));
+            }
+            let received = self.puller.take();
+            if !received.is_empty() || self.confirmed != pb::StreamingPullResponse::default() {
+                return Ok(Some(self.response(received)));
+            }
+            tokio::select! {
+                request = self.requests.message() => match request {
+                    Ok(Some(request)) => self.answer(request)?,
+                    Ok(None) | Err(_) => return Ok(None),
+                },
+                () = self.puller.ready() => {}
+                () = self.puller.subscription.gone.cancelled() => return Err(Engine::gone(&self.puller.subscription)),
+                Ok(()) = self.breaks.changed() => {
+                    let code = self.breaks.borrow().unwrap_or(Code::Unavailable);
+                    return Err(Status::new(code, "The stream was ended by a planned fault of the emulator."));
+                }
+                () = self.api.engine.stop.cancelled() => {
+                    return Err(Status::new(Code::Unavailable, "The emulator is shutting down."));
+                }
+                () = tokio::time::sleep(HEARTBEAT), if self.heartbeats => return Ok(Some(self.response(Vec::new()))),
+            }
+        }
+    }
+
+    fn response(&mut self, received: Vec<crate::queue::Delivery>) -> Deliveries {
+        let mut rest = std::mem::take(&mut self.confirmed);
+        rest.subscription_properties = Some(self.puller.properties());
+        Deliveries { received, rest }
+    }
+
+    /// Acks, nacks, extensions and a new deadline, as one request may carry them all.
+    fn answer(&mut self, request: pb::StreamingPullRequest) -> Result<()> {
+        if request.stream_ack_deadline_seconds != 0 {
+            check_deadline(request.stream_ack_deadline_seconds)?;
+            self.puller.set_hold(request.stream_ack_deadline_seconds);
+        }
+        if request.modify_deadline_ack_ids.len() != request.modify_deadline_seconds.len() {
+            return Err(Status::invalid(
+                "modify_deadline_ack_ids and modify_deadline_seconds must have the same length.",
+            ));
+        }
+        let exactly_once = self.puller.properties().exactly_once_delivery_enabled;
+        if !request.ack_ids.is_empty() {
+            let Feedback { done, invalid } = Engine::ack(&self.puller.subscription, request.ack_ids);
+            if exactly_once {
+                let confirmation = self.confirmed.acknowledge_confirmation.get_or_insert_default();
+                confirmation.ack_ids.extend(done);
+                confirmation.invalid_ack_ids.extend(invalid);
+            }
+        }
+        if !request.modify_deadline_ack_ids.is_empty() {
+            let seconds = request
+                .modify_deadline_seconds
+                .into_iter()
+                .map(crate::engine::extension);
+            let ids = request.modify_deadline_ack_ids.into_iter().zip(seconds);
+            let ids = ids
+                .map(|(id, seconds)| seconds.map(|seconds| (id, seconds)))
+                .collect::<Result<Vec<_>>>()?;
+            let Feedback { done, invalid } = self.api.engine.extend(&self.puller.subscription, ids);
+            if exactly_once {
+                let confirmation: &mut reply::ModifyAckDeadlineConfirmation = self
+                    .confirmed
+                    .modify_ack_deadline_confirmation
+                    .get_or_insert_default();
+                confirmation.ack_ids.extend(done);
+                confirmation.invalid_ack_ids.extend(invalid);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_deadline(seconds: i32) -> Result<()> {
+    if ACK_DEADLINE_SECONDS.contains(&seconds) {
+        return Ok(());
+    }
+    Err(Status::invalid(format!(
+        "Invalid stream_ack_deadline_seconds given ({seconds}). It must be between 10 and 600."
+    )))
+}

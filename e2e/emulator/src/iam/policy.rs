@@ -1,0 +1,167 @@
+//! One resource's policy: read-modify-write guarded by an etag, in force after a delay.
+
+use super::pb::{Binding, Policy};
+use crate::status::{Code, Result, Status};
+use bytes::Bytes;
+use std::{collections::VecDeque, time::Duration};
+use tokio::time::Instant;
+
+/// What the service answers for a policy that was never set: base64 `ACAB`.
+const NEVER_SET: &[u8] = &[0, 1];
+
+/// Earlier policies kept, for the propagation delay.
+const HISTORY: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct PolicyCell {
+    current: Policy,
+    writes: u64,
+    /// Policies with the instant of their write, oldest first; the last is the current one.
+    history: VecDeque<(Option<Instant>, Policy)>,
+}
+
+impl Default for PolicyCell {
+    fn default() -> Self {
+        let current = Policy {
+            etag: Bytes::from_static(NEVER_SET),
+            ..Policy::default()
+        };
+        Self {
+            history: VecDeque::from([(None, current.clone())]),
+            current,
+            writes: 0,
+        }
+    }
+}
+
+impl PolicyCell {
+    pub(crate) fn read(&self) -> Policy {
+        self.current.clone()
+    }
+
+    /// Replaces the policy. An empty etag overwrites whatever is there, a stale one is refused.
+    pub(crate) fn write(&mut self, mut policy: Policy, now: Instant) -> Result<Policy> {
+        if !policy.etag.is_empty() && policy.etag != self.current.etag {
+            return Err(Status::new(
+                Code::Aborted,
+                "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+            ));
+        }
+        self.writes += 1;
+        policy.bindings = normalised(policy.bindings);
+        policy.version = policy.version.max(1);
+        policy.etag = etag(self.writes);
+        self.current = policy.clone();
+        self.history.push_back((Some(now), policy.clone()));
+        if self.history.len() > HISTORY {
+            self.history.pop_front();
+        }
+        Ok(policy)
+    }
+
+    /// The policy that decides at this instant, given how long a write takes to arrive everywhere.
+    pub(crate) fn in_force(&self, now: Instant, delay: Duration) -> &Policy {
+        self.history
+            .iter()
+            .rev()
+            .find(|(written, _)| written.is_none_or(|at| at + delay <= now))
+            .or_else(|| self.history.front())
+            .map_or(&self.current, |(_, policy)| policy)
+    }
+}
+
+/// Makes etags look like the service's (`BwX…`), and never like the never-set one.
+const ETAG_MARK: u64 = 0x0705_0000_0000_0000;
+
+fn etag(writes: u64) -> Bytes {
+    Bytes::copy_from_slice(&(ETAG_MARK | writes).to_be_bytes())
+}
+
+/// One binding per role and condition, without repeated members; empty bindings go. The service
+/// answers in its own order too, so that a client cannot rely on the one it sent.
+fn normalised(bindings: Vec<Binding>) -> Vec<Binding> {
+    let mut out: Vec<Binding> = Vec::new();
+    for binding in bindings {
+        match out
+            .iter_mut()
+            .find(|b| b.role == binding.role && b.condition == binding.condition)
+        {
+            Some(known) => known.members.extend(binding.members),
+            None => out.push(binding),
+        }
+    }
+    for binding in &mut out {
+        binding.members.sort();
+        binding.members.dedup();
+    }
+    out.retain(|binding| !binding.members.is_empty());
+    out.sort_by(|a, b| a.role.cmp(&b.role));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(role: &str, members: &[&str], etag: &Bytes) -> Policy {
+        let members = members.iter().map(|m| (*m).to_owned()).collect();
+        let bindings = vec![Binding {
+            role: role.to_owned(),
+            members,
+            condition: None,
+        }];
+        Policy {
+            bindings,
+            etag: etag.clone(),
+            ..Policy::default()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stale_etag_is_refused_and_an_empty_one_overwrites() {
+        let mut cell = PolicyCell::default();
+        assert_eq!(cell.read().etag, NEVER_SET);
+        let first = cell.read().etag;
+        let second = cell
+            .write(policy("r", &["allUsers"], &first), Instant::now())
+            .unwrap()
+            .etag;
+        assert_eq!(
+            cell.write(policy("r", &[], &first), Instant::now())
+                .unwrap_err()
+                .code,
+            Code::Aborted
+        );
+        assert!(cell.write(policy("r", &[], &second), Instant::now()).is_ok());
+        assert!(
+            cell.write(policy("r", &[], &Bytes::new()), Instant::now())
+                .is_ok()
+        );
+        assert!(cell.read().bindings.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_policy_is_in_force_only_after_the_delay() {
+        let (mut cell, delay) = (PolicyCell::default(), Duration::from_secs(60));
+        cell.write(policy("r", &["allUsers"], &Bytes::new()), Instant::now())
+            .unwrap();
+        assert!(cell.in_force(Instant::now(), delay).bindings.is_empty());
+        assert!(!cell.in_force(Instant::now() + delay, delay).bindings.is_empty());
+        assert!(!cell.in_force(Instant::now(), Duration::ZERO).bindings.is_empty());
+    }
+
+    #[test]
+    fn bindings_are_merged_and_deduplicated() {
+        let binding = |role: &str, members: &[&str]| Binding {
+            role: role.to_owned(),
+            members: members.iter().map(|m| (*m).to_owned()).collect(),
+            condition: None,
+        };
+        let merged = normalised(vec![
+            binding("b", &["y", "x"]),
+            binding("a", &[]),
+            binding("b", &["x"]),
+        ]);
+        assert_eq!(merged, vec![binding("b", &["x", "y"])]);
+    }
+}

@@ -1,0 +1,105 @@
+//! `pubsub-emulator`: arguments, logs, signals. Everything else is in the library.
+
+use clap::{Parser, ValueEnum};
+use pubsub_emulator::{Emulator, IamMode, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A Google Pub/Sub for tests and laptops: REST and gRPC on one port.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Args {
+    /// Address to listen on.
+    #[arg(long, env = "PUBSUB_EMULATOR_BIND", default_value = "127.0.0.1")]
+    host: String,
+    /// Port to listen on; 0 takes a free one.
+    #[arg(long, env = "PUBSUB_EMULATOR_PORT", default_value_t = 8085)]
+    port: u16,
+    /// Same seed, same ids and same dice.
+    #[arg(long, env = "PUBSUB_EMULATOR_SEED", default_value_t = 0)]
+    seed: u64,
+    /// Check every call against IAM policies, for the principal named by its bearer token.
+    #[arg(long, env = "PUBSUB_EMULATOR_IAM", value_enum, default_value_t = Iam::Off)]
+    iam: Iam,
+    /// Administrative calls per minute and project (the service has 6000); 0 is without limit.
+    #[arg(long, env = "PUBSUB_EMULATOR_ADMIN_QUOTA", default_value_t = 0)]
+    admin_quota: u32,
+    /// Milliseconds for which a new object is missing from GETs and lists.
+    #[arg(long, env = "PUBSUB_EMULATOR_READ_GAP_MS", default_value_t = 0)]
+    read_after_write_gap_ms: u64,
+    /// Milliseconds until a policy takes effect.
+    #[arg(long, env = "PUBSUB_EMULATOR_IAM_DELAY_MS", default_value_t = 0)]
+    iam_propagation_ms: u64,
+    /// How to log, on standard error. What is logged is chosen by `RUST_LOG`.
+    #[arg(long, env = "PUBSUB_EMULATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  pubsub-emulator
+  pubsub-emulator --host 0.0.0.0 --port 8085 --iam enforce --log-format json
+  curl -X PUT http://127.0.0.1:8085/v1/projects/p/topics/orders
+  curl http://127.0.0.1:8085/emulator/v1/calls?method=Publisher.*
+  curl -X POST http://127.0.0.1:8085/emulator/v1/faults \\
+       -H 'content-type: application/json' \\
+       -d '{\"method\": \"Subscriber.CreateSubscription\", \"code\": \"UNAVAILABLE\", \"count\": 2}'";
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Iam {
+    Off,
+    Enforce,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Args {
+    fn settings(&self) -> Settings {
+        Settings {
+            iam: match self.iam {
+                Iam::Off => IamMode::Off,
+                Iam::Enforce => IamMode::Enforce,
+            },
+            admin_quota_per_minute: Some(self.admin_quota).filter(|quota| *quota > 0),
+            read_after_write_gap_ms: self.read_after_write_gap_ms,
+            iam_propagation_ms: self.iam_propagation_ms,
+            ..Settings::default()
+        }
+    }
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    log_to_stderr(args.log_format);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let emulator = Emulator::builder()
+        .host(&args.host)
+        .port(args.port)
+        .seed(args.seed)
+        .settings(args.settings())
+        .start()
+        .await?;
+    tracing::info!(address = %emulator.address(), "Listening.");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        result = tokio::signal::ctrl_c() => result?,
+    }
+    tracing::info!("Stopping.");
+    emulator.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,37 @@
+//! The REST surface: the same methods with JSON bodies, as the official admin clients call them.
+//!
+//! JSON is transcoded to and from the protobuf encoding by tables of fields (`tables.rs`), so a
+//! request has one meaning whichever way it came.
+
+mod error;
+mod messages;
+mod policies;
+mod request;
+mod routes;
+mod schemas;
+mod snapshots;
+mod subscriptions;
+mod tables;
+mod tables_config;
+mod topics;
+mod transcode;
+mod values;
+
+use crate::{api::Api, gate::Caller, limits::MAX_REQUEST_BYTES, status::Status};
+use axum::{body::Body, http::Request, response::Response};
+
+/// Answers anything that is neither gRPC nor the emulator's own API.
+pub(crate) async fn serve(api: Api, request: Request<Body>) -> Response {
+    let (parts, body) = request.into_parts();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let caller = Caller::new(header("authorization"), header("x-goog-user-project"));
+    let query = request::Query::parse(parts.uri.query().unwrap_or_default());
+    let result = match axum::body::to_bytes(body, MAX_REQUEST_BYTES).await {
+        Ok(body) => routes::call(&api, &caller, &parts.method, parts.uri.path(), &query, &body).await,
+        Err(_) => Err(Status::invalid("Request payload size exceeds the limit.")),
+    };
+    match result {
+        Ok(reply) => request::json(200, &reply.json(query.enums_as_numbers())),
+        Err(status) => error::response(&status),
+    }
+}
