@@ -102,6 +102,8 @@ words! {
         ReplacementRequired,
         /// A permission is missing.
         PermissionDenied,
+        /// Google does not know the project, or does not tell its number.
+        ProjectNotFound,
         /// Google does not know the Pub/Sub service agent or the workload identity pool yet.
         PrincipalNotFound,
         /// The project has as many topics or subscriptions as it may.

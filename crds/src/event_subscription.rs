@@ -2,7 +2,8 @@
 
 #![allow(
     unreachable_pub,
-    reason = "derive(KubeSchema) repeats each type inside a function"
+    clippy::duplicated_attributes,
+    reason = "derive(KubeSchema) repeats each type inside a function, and each printcolumn has a name and a type"
 )]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -180,7 +181,7 @@ pub struct EventSubscriptionStatus {
     /// Full name of the topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// Full name of the subscription that the worker pulls.
+    /// Full name of the subscription that the worker pulls, from when it exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
     /// Full name of the dead-letter topic.
@@ -189,7 +190,7 @@ pub struct EventSubscriptionStatus {
     /// Full name of the subscription that keeps the dead letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_subscription: Option<String>,
-    /// The messages that are let through.
+    /// The messages that it lets through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// Older subscriptions that the worker still pulls until they are empty.

@@ -2,7 +2,8 @@
 
 #![allow(
     unreachable_pub,
-    reason = "derive(KubeSchema) repeats each type inside a function"
+    clippy::duplicated_attributes,
+    reason = "derive(KubeSchema) repeats each type inside a function, and each printcolumn has a name and a type"
 )]
 
 use std::collections::BTreeMap;

@@ -66,7 +66,7 @@ impl Stage {
                     match set_up(plane).await {
                         Ok((emulator, running)) => {
                             let _ = tell.send(Ok(emulator));
-                            running.await;
+                            Box::pin(running).await;
                         }
                         Err(error) => {
                             let _ = tell.send(Err(error));
@@ -112,7 +112,7 @@ async fn set_up(plane: &'static ControlPlane) -> anyhow::Result<(Emulator, impl 
     let client = plane.client(OPERATOR).await?;
     let running = async move {
         let operator = run::serve(settings, client, pubsub, metrics, None, std::future::pending());
-        let (_, ended) = tokio::join!(play_kubelet(admin), operator);
+        let ((), ended) = tokio::join!(play_kubelet(admin), operator);
         if let Err(error) = ended {
             tracing_to_stderr(&error);
         }

@@ -140,6 +140,11 @@ impl From<PubSubError> for Failure {
                 Reason::PermissionDenied,
                 format!(" Grant the operator's identity {} on {}.", error.permission, error.object),
             ),
+            Code::NotFound | Code::InvalidArgument | Code::Unimplemented if error.call == "GetProject" => (
+                Class::Blocked,
+                Reason::ProjectNotFound,
+                " Check projectId, or set projectNumber in the operator's configuration.".to_owned(),
+            ),
             // Google says so of a member it does not know: a service agent that was never made, or a missing pool.
             Code::InvalidArgument if error.call == "SetIamPolicy" => (
                 Class::Blocked,
@@ -148,9 +153,6 @@ impl From<PubSubError> for Failure {
             ),
             Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange | Code::Unimplemented => {
                 (Class::Invalid, Reason::Rejected, String::new())
-            }
-            Code::NotFound if error.call == "GetProject" => {
-                (Class::Blocked, Reason::PermissionDenied, " Check projectId.".to_owned())
             }
             Code::NotFound
             | Code::AlreadyExists

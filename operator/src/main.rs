@@ -18,7 +18,11 @@ async fn main() -> ExitCode {
     if args.log_text {
         logs.init();
     } else {
-        logs.json().flatten_event(true).init();
+        logs.json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .init();
     }
     match run(&args, stop_signal()).await {
         Ok(()) => {

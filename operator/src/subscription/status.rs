@@ -3,7 +3,11 @@
 use crds::{ConditionType, EventSubscription, EventSubscriptionStatus, Reason};
 use jiff::Timestamp;
 
-use super::{apply::Outcome, plan::Plan, validate::Valid};
+use super::{
+    apply::Outcome,
+    plan::{Plan, Step},
+    validate::Valid,
+};
 use crate::{
     failure::Failure,
     status::{Conditions, Truth, Verdict},
@@ -32,52 +36,62 @@ pub fn status(
     let before = subscription.status.clone().unwrap_or_default();
     let generation = subscription.metadata.generation;
     let mut conditions = Conditions::new(&before.conditions, generation, now);
-    let (valid, verdict) = match progress {
-        Progress::Seen => (
-            None,
-            Verdict {
-                ready: Truth::Unknown,
-                working: true,
-                reason: Reason::Progressing,
-                message: "Work begins.".into(),
-            },
-        ),
-        Progress::Invalid(failure) => (None, Verdict::failed(failure)),
+    let mut status = before.clone();
+    let verdict = match progress {
+        Progress::Seen => Verdict {
+            ready: Truth::Unknown,
+            working: true,
+            reason: Reason::Progressing,
+            message: "Work begins.".into(),
+        },
+        Progress::Invalid(failure) => Verdict::failed(failure),
         Progress::Unplanned(valid, failure) => {
             for aspect in ASPECTS {
                 aspect_unknown(&mut conditions, aspect, valid, failure);
             }
-            (Some(*valid), Verdict::failed(failure))
+            Verdict::failed(failure)
         }
         Progress::Planned(valid, plan, outcome) => {
             for aspect in ASPECTS {
                 aspect_of_plan(&mut conditions, aspect, valid, plan, outcome);
             }
-            let verdict = match &outcome.failure {
+            name(&mut status, valid, plan, outcome);
+            match &outcome.failure {
                 Some(failure) => Verdict::failed(failure),
                 None => Verdict::ready(ready_message(valid)),
-            };
-            (Some(*valid), verdict)
+            }
         }
     };
-    let conditions = conditions.finish(&verdict);
-    // What is not known anew is kept: the names are how a deletion finds its objects.
-    let status = EventSubscriptionStatus {
+    EventSubscriptionStatus {
         observed_generation: generation,
-        conditions,
-        ..before
-    };
-    match valid {
-        None => status,
-        Some(valid) => EventSubscriptionStatus {
-            topic: Some(valid.topic.to_string()),
-            subscription: Some(valid.subscription.to_string()),
-            filter: Some(valid.filter.to_string()),
-            dead_letter_topic: valid.dead_letter.as_ref().map(|one| one.topic.to_string()),
-            dead_letter_subscription: valid.dead_letter.as_ref().map(|one| one.subscription.to_string()),
-            ..status
-        },
+        conditions: conditions.finish(&verdict),
+        ..status
     }
+}
+
+/// Names what exists, once it does. Until then, and while something is in its way, what was named before stays: the
+/// worker pulls what is named here, a deletion finds its objects by it, and a change of name is noticed by it.
+fn name(status: &mut EventSubscriptionStatus, valid: &Valid, plan: &Plan, outcome: &Outcome) {
+    let is_done = |aspect| open_step(plan, outcome, aspect).is_none();
+    if is_done(ConditionType::TopicReady) {
+        status.topic = Some(valid.topic.to_string());
+    }
+    if is_done(ConditionType::SubscriptionReady) {
+        status.subscription = Some(valid.subscription.to_string());
+        status.filter = Some(valid.filter.to_string());
+    }
+    if is_done(ConditionType::DeadLetterReady) {
+        status.dead_letter_topic = valid.dead_letter.as_ref().map(|one| one.topic.to_string());
+        status.dead_letter_subscription = valid.dead_letter.as_ref().map(|one| one.subscription.to_string());
+    }
+}
+
+/// The first step that is not done and that an aspect waits for.
+fn open_step<'a>(plan: &'a Plan, outcome: &Outcome, aspect: ConditionType) -> Option<&'a Step> {
+    plan.steps
+        .iter()
+        .skip(outcome.applied)
+        .find(|step| step.proves == aspect)
 }
 
 const ASPECTS: [ConditionType; 4] = [
@@ -109,11 +123,7 @@ fn aspect_of_plan(
     plan: &Plan,
     outcome: &Outcome,
 ) {
-    let open = plan
-        .steps
-        .iter()
-        .skip(outcome.applied)
-        .find(|step| step.proves == aspect);
+    let open = open_step(plan, outcome, aspect);
     match (open, &outcome.failure) {
         _ if is_disabled(aspect, valid) => conditions.say(aspect, Truth::False, Reason::Disabled, DISABLED),
         (None, _) => conditions.say(aspect, Truth::True, Reason::Succeeded, done(aspect, valid)),

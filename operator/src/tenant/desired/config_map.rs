@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crds::{ConditionType, EventSubscription, condition};
+use crds::EventSubscription;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Serialize;
 use serde_json::Result;
@@ -27,18 +27,16 @@ struct Subscription {
 }
 
 impl Pulled {
-    /// Those that exist and may be pulled. One that was ready and now differs from its spec is still pulled: a mistake
-    /// in an edit must not stop events. One that is being deleted is not.
+    /// Those that have been made: only then does a status name them. One that now differs from its spec is still pulled:
+    /// a mistake in an edit must not stop events. One that is being deleted is not.
     pub(super) fn from(children: &[Arc<EventSubscription>]) -> Self {
         let mut subscriptions: Vec<_> = children
             .iter()
             .filter(|one| one.metadata.deletion_timestamp.is_none())
             .filter_map(|one| {
                 let status = one.status.as_ref()?;
-                let exists = condition::find(&status.conditions, ConditionType::SubscriptionReady)
-                    .is_some_and(|condition| condition.status != "False");
                 let settings = &one.spec.settings;
-                exists.then_some(Subscription {
+                Some(Subscription {
                     name: status.subscription.clone()?,
                     ordered: settings.message_ordering.unwrap_or(false),
                     suspended: settings.suspended.unwrap_or(false),

@@ -1,0 +1,100 @@
+//! What an EventSubscription's status says, and what it remembers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail here"
+)]
+
+mod support;
+
+use crds::{ConditionType, EventSubscriptionStatus, Reason, condition};
+use event_operator::{
+    failure::Failure,
+    subscription::{
+        apply::Outcome,
+        status::{Progress, status},
+    },
+};
+use support::{World, now, subscription, valid};
+
+fn states(status: &EventSubscriptionStatus) -> Vec<String> {
+    status
+        .conditions
+        .iter()
+        .map(|one| format!("{}={} {}", one.type_, one.status, one.reason))
+        .collect()
+}
+
+#[test]
+fn at_first_sight_nobody_takes_it_for_ready() {
+    let one = subscription("tenant-123", "user-events", "");
+    let seen = status(&one, &Progress::Seen, now());
+    assert_eq!(
+        states(&seen),
+        [
+            "Ready=Unknown Progressing",
+            "Reconciling=True Progressing",
+            "Stalled=False None"
+        ]
+    );
+    assert_eq!(seen.observed_generation, Some(1));
+}
+
+#[test]
+fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
+    let one = subscription("tenant-123", "user-events", "");
+    let valid = valid(&one).unwrap();
+    let plan = World::default().plan(&valid).unwrap();
+    let outcome = Outcome {
+        applied: 2,
+        failure: Some(Failure::transient("No answer.")),
+    };
+    let said = status(&one, &Progress::Planned(&valid, &plan, &outcome), now());
+    assert_eq!(
+        states(&said),
+        [
+            "Ready=False Unavailable",
+            "Reconciling=True Unavailable",
+            "Stalled=False None",
+            "TopicReady=True Succeeded",
+            "SubscriptionReady=False Unavailable",
+            "DeadLetterReady=False Unavailable",
+            "AccessReady=False Unavailable",
+        ]
+    );
+    assert_eq!(
+        said.subscription, None,
+        "a worker pulls what is named here, so what does not exist is not"
+    );
+    assert!(said.topic.is_some());
+}
+
+#[test]
+fn a_refused_change_of_name_keeps_the_old_name() {
+    let mut one = subscription("tenant-123", "user-events", "");
+    let before = valid(&one).unwrap();
+    let plan = World::default().plan(&before).unwrap();
+    let done = Outcome {
+        applied: plan.steps.len(),
+        failure: None,
+    };
+    one.status = Some(status(&one, &Progress::Planned(&before, &plan, &done), now()));
+    let named = one.status.clone().unwrap().subscription;
+    assert_eq!(named, Some(before.subscription.to_string()));
+
+    one.spec.settings.event_types = vec!["user.login".into()];
+    one.metadata.generation = Some(2);
+    let narrower = valid(&one).unwrap();
+    let refused = Failure::invalid(Reason::ReplacementRequired, "No.");
+    let said = status(&one, &Progress::Unplanned(&narrower, &refused), now());
+    assert_eq!(
+        said.subscription, named,
+        "or the next look would not know that there is anything to lose"
+    );
+    assert!(condition::holds(
+        &said.conditions,
+        ConditionType::Stalled,
+        Some(2)
+    ));
+}
