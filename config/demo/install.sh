@@ -13,7 +13,7 @@ start_cluster() {
 
 load_images() {
   "$root/config/images/build.sh" event-operator event-worker pubsub-emulator
-  step_began=$SECONDS
+  step_began=$SECONDS # what build.sh did, it has said itself
   "$cluster" load-image "$images"/{event-operator,event-worker,pubsub-emulator}.tar
   ok "The cluster has the images"
 }

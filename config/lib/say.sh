@@ -11,7 +11,9 @@ else
   bold='' green='' red='' plain=''
 fi
 
-SECONDS=${SECONDS:-0}
+# Scripts that are started by scripts count on from the same beginning.
+export SAY_BEGAN=${SAY_BEGAN:-$(date +%s)}
+SECONDS=$(($(date +%s) - SAY_BEGAN))
 step_began=$SECONDS
 
 # phase TEXT: a new part of the work begins.
