@@ -92,7 +92,10 @@ pub async fn run(
     };
     let subscriptions = Controller::for_stream(own, caches.subscriptions)
         .with_config(config())
-        .watches_stream(changes(Api::<Tenant>::all(client.clone())), of_tenant)
+        .watches_stream(
+            own_changes(Api::<Tenant>::all(client.clone()), Writer::default()),
+            of_tenant,
+        )
         .watches_with(
             Api::all_with(client, &Kind::ServiceAccount.api_resource()),
             Kind::ServiceAccount.api_resource(),
@@ -133,6 +136,7 @@ fn relevant<K: Resource>(object: &K) -> Option<u64> {
     Some(hasher.finish())
 }
 
+/// The changes of a kind that matter, with its cache kept.
 fn own_changes<K>(
     api: Api<K>,
     writer: Writer<K>,
@@ -149,22 +153,6 @@ where
     watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
-        .applied_objects()
-        .predicate_filter(relevant, PredicateConfig::default())
-}
-
-fn changes<K>(api: Api<K>) -> impl futures::Stream<Item = Result<K, watcher::Error>> + Send + 'static
-where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
-{
-    watcher(api, watcher::Config::default())
-        .default_backoff()
         .applied_objects()
         .predicate_filter(relevant, PredicateConfig::default())
 }

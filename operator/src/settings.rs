@@ -3,6 +3,7 @@
 //! `config/operator.yaml` is the commented default. Whatever is wrong is said in one line that names the key.
 
 mod catalogue;
+mod check;
 mod file;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
