@@ -1,0 +1,278 @@
+//! The pure stages of a Tenant: what it comes to in Kubernetes, and in which order it goes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail here"
+)]
+
+mod support;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crds::{DeletionPolicy, EventSubscription, Reason, Tenant, label};
+use event_operator::{
+    kubernetes::{Key, Kind},
+    subscription::{apply::Outcome, status},
+    tenant::{
+        desired::{Desired, desired, worker_key},
+        finalize::{Next, Remains, next},
+        observe::{NamespaceState, Observed},
+        plan::{Action, Plan, plan},
+        validate::{Valid, validate},
+    },
+};
+use serde_json::Value;
+use support::{World, now, settings};
+
+fn sample(name: &str) -> Tenant {
+    let path = format!("{}/../config/samples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let mut value: Value = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    // As the API server fills it in.
+    value
+        .as_object_mut()
+        .unwrap()
+        .entry("spec")
+        .or_insert_with(|| serde_json::json!({}));
+    let mut tenant: Tenant = serde_json::from_value(value).unwrap();
+    tenant.metadata.uid = Some("tenant-uid".into());
+    tenant
+}
+
+fn valid(name: &str) -> Valid {
+    validate(&sample(name), &[], &settings()).unwrap()
+}
+
+/// The EventSubscriptions a Tenant asked for, as they are once they are ready.
+fn children(desired: &Desired) -> Vec<Arc<EventSubscription>> {
+    let ready = |manifest: &event_operator::kubernetes::Manifest| {
+        let mut one: EventSubscription = serde_json::from_value(manifest.body.clone()).unwrap();
+        one.metadata.uid = Some(format!("uid-of-{}", manifest.key.name));
+        one.metadata.generation = Some(1);
+        let valid = support::valid(&one).unwrap();
+        let plan = World::default().plan(&valid).unwrap();
+        let done = Outcome {
+            applied: plan.steps.len(),
+            failure: None,
+        };
+        one.status = Some(status::status(
+            &one,
+            &status::Progress::Planned(&valid, &plan, &done),
+            now(),
+        ));
+        Arc::new(one)
+    };
+    desired.subscriptions.iter().map(ready).collect()
+}
+
+fn settled(valid: &Valid) -> Desired {
+    let first = desired(valid, &[], &settings()).unwrap();
+    desired(valid, &children(&first), &settings()).unwrap()
+}
+
+fn observed(desired: &Desired, namespace: NamespaceState) -> Observed {
+    let all = desired
+        .ground
+        .iter()
+        .chain(&desired.worker)
+        .chain(&desired.subscriptions)
+        .chain([&desired.namespace]);
+    let objects = all
+        .map(|manifest| (manifest.key.clone(), manifest.body.clone()))
+        .collect();
+    Observed { namespace, objects }
+}
+
+fn nothing() -> Observed {
+    Observed {
+        namespace: NamespaceState::Absent,
+        objects: BTreeMap::new(),
+    }
+}
+
+fn summary(plan: &Plan) -> Vec<String> {
+    plan.actions.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_worker_of_a_sample() {
+    let desired = settled(&valid("tenant-456"));
+    let deployment = desired
+        .worker
+        .iter()
+        .find(|one| one.key.kind == Kind::Deployment)
+        .unwrap();
+    insta::assert_yaml_snapshot!("worker_deployment", deployment.body);
+    let map = desired
+        .worker
+        .iter()
+        .find(|one| one.key.kind == Kind::ConfigMap)
+        .unwrap();
+    insta::assert_snapshot!(
+        "worker_subscriptions",
+        map.body["data"]["subscriptions.json"].as_str().unwrap()
+    );
+    let policy = desired
+        .ground
+        .iter()
+        .find(|one| one.key.kind == Kind::NetworkPolicy)
+        .unwrap();
+    insta::assert_yaml_snapshot!("worker_network_policy", policy.body["spec"]);
+}
+
+#[test]
+fn a_fresh_tenant_gets_its_ground_first_and_its_worker_when_its_subscriptions_are_settled() {
+    let valid = valid("tenant-456");
+    let fresh = desired(&valid, &[], &settings()).unwrap();
+    let first = plan(&valid, &fresh, &nothing()).unwrap();
+    assert!(first.worker_waits);
+    insta::assert_yaml_snapshot!(summary(&first), @r#"
+    - apply Namespace tenant-456
+    - apply ServiceAccount tenant-456/event-worker
+    - apply NetworkPolicy tenant-456/event-worker
+    - apply EventSubscription tenant-456/document-events
+    - apply EventSubscription tenant-456/user-events
+    "#);
+    let settled = settled(&valid);
+    let mut there = observed(&settled, NamespaceState::Made);
+    there.objects.retain(|key, _| {
+        !matches!(
+            key.kind,
+            Kind::Deployment | Kind::ConfigMap | Kind::PodDisruptionBudget
+        )
+    });
+    let second = plan(&valid, &settled, &there).unwrap();
+    insta::assert_yaml_snapshot!(summary(&second), @r#"
+    - apply ConfigMap tenant-456/event-worker
+    - apply PodDisruptionBudget tenant-456/event-worker
+    - apply Deployment tenant-456/event-worker
+    "#);
+}
+
+#[test]
+fn what_is_as_wanted_is_not_written() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let all = observed(&settled, NamespaceState::Made);
+    assert_eq!(
+        summary(&plan(&valid, &settled, &all).unwrap()),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn every_object_that_drifted_is_put_right_and_no_other() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let whole = observed(&settled, NamespaceState::Made);
+    for key in whole.objects.keys() {
+        let mut drifted = whole.clone();
+        drifted.objects.get_mut(key).unwrap()["metadata"]["labels"] = serde_json::json!({});
+        let repair = plan(&valid, &settled, &drifted).unwrap();
+        assert_eq!(summary(&repair), [format!("apply {key}")]);
+    }
+}
+
+#[test]
+fn a_namespace_that_was_there_keeps_its_labels() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let mut given = observed(&settled, NamespaceState::Given);
+    given.objects.get_mut(&settled.namespace.key).unwrap()["metadata"]["labels"] = serde_json::json!({});
+    assert!(plan(&valid, &settled, &given).unwrap().actions.is_empty());
+    let foreign = observed(&settled, NamespaceState::Foreign(None));
+    let failure = plan(&valid, &settled, &foreign).unwrap_err();
+    assert_eq!(failure.reason, Reason::NamespaceConflict);
+    assert!(
+        failure.message.contains("events.livingtwin.io/tenant=tenant-456"),
+        "{}",
+        failure.message
+    );
+}
+
+#[test]
+fn one_applied_by_hand_takes_the_place_of_the_tenants_own() {
+    let valid = valid("tenant-456");
+    let mut by_hand = children(&desired(&valid, &[], &settings()).unwrap());
+    Arc::make_mut(&mut by_hand[0])
+        .metadata
+        .labels
+        .as_mut()
+        .unwrap()
+        .remove(label::GENERATED);
+    let desired = desired(&valid, &by_hand, &settings()).unwrap();
+    assert_eq!(desired.subscriptions.len(), 1);
+    assert!(desired.unwanted.is_empty());
+}
+
+#[test]
+fn a_topic_that_is_no_longer_asked_for_loses_its_subscription() {
+    let mut valid = valid("tenant-456");
+    let before = children(&desired(&valid, &[], &settings()).unwrap());
+    valid.subscriptions.remove(0);
+    let after = desired(&valid, &before, &settings()).unwrap();
+    assert_eq!(
+        after.unwanted.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["EventSubscription tenant-456/document-events"]
+    );
+}
+
+fn remains() -> Remains {
+    let key = |name: &str| Key {
+        kind: Kind::EventSubscription,
+        namespace: Some("acme".into()),
+        name: name.into(),
+    };
+    Remains {
+        namespace: ("acme".into(), NamespaceState::Made),
+        worker: Some((worker_key(Kind::Deployment, "acme"), Some("w".into()), false)),
+        pods: true,
+        subscriptions: vec![
+            (key("a"), Some("1".into()), false),
+            (key("b"), Some("2".into()), true),
+        ],
+        foreign_pods: false,
+    }
+}
+
+#[test]
+fn a_tenant_goes_worker_first_then_subscriptions_then_namespace() {
+    let mut left = remains();
+    let deletes = |next: Next| match next {
+        Next::Do(actions, _) | Next::Finish(actions) => actions.iter().map(ToString::to_string).collect(),
+        Next::Wait(_) => vec!["wait".to_owned()],
+    };
+    let delete = DeletionPolicy::Delete;
+    assert_eq!(
+        deletes(next(&left, delete)),
+        ["delete Deployment acme/event-worker"]
+    );
+    left.worker = None;
+    assert_eq!(deletes(next(&left, delete)), ["wait"], "a worker still runs");
+    left.pods = false;
+    assert_eq!(
+        deletes(next(&left, delete)),
+        ["delete EventSubscription acme/a"],
+        "the other goes already"
+    );
+    left.subscriptions.clear();
+    assert_eq!(deletes(next(&left, delete)), ["delete Namespace acme"]);
+    assert_eq!(next(&left, DeletionPolicy::Retain), Next::Finish(vec![]));
+    left.foreign_pods = true;
+    assert_eq!(
+        next(&left, delete),
+        Next::Finish(vec![]),
+        "somebody else works there"
+    );
+    left.foreign_pods = false;
+    left.namespace.1 = NamespaceState::Given;
+    assert_eq!(next(&left, delete), Next::Finish(vec![]), "it was there before");
+}
+
+#[test]
+fn a_deletion_is_conditional_on_the_uid() {
+    match next(&remains(), DeletionPolicy::Retain) {
+        Next::Do(actions, _) => assert!(matches!(&actions[..], [Action::Delete(_, Some(uid))] if uid == "w")),
+        other => unreachable!("{other:?}"),
+    }
+}
