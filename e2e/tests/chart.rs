@@ -1,7 +1,12 @@
 //! A platform engineer installs the charts: what Helm makes of them asks for no more rights than the operator needs,
 //! runs as nobody, and hands the operator the configuration that was written.
 
-#![allow(clippy::indexing_slicing, reason = "a test may fail by index")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panic"
+)]
 
 use std::{
     fs,

@@ -271,8 +271,8 @@ fn a_tenant_goes_worker_first_then_subscriptions_then_namespace() {
 
 #[test]
 fn a_deletion_is_conditional_on_the_uid() {
-    match next(&remains(), DeletionPolicy::Retain) {
-        Next::Do(actions, _) => assert!(matches!(&actions[..], [Action::Delete(_, Some(uid))] if uid == "w")),
-        other => unreachable!("{other:?}"),
-    }
+    let Next::Do(actions, _) = next(&remains(), DeletionPolicy::Retain) else {
+        unreachable!("there is a worker")
+    };
+    assert!(matches!(&actions[..], [Action::Delete(_, Some(uid))] if uid == "w"));
 }

@@ -290,9 +290,13 @@ async fn settle(pipeline: &Pipeline, lease: Box<dyn Lease>, disposition: Disposi
                 tracing::warn!(%error, "The event may be delivered again; it is known as done.");
             }
         }
-        Disposition::Nack => lease.nack(),
+        Disposition::Nack => {
+            pipeline.drain.may_give_back().await;
+            lease.nack();
+        }
         Disposition::Hold(wait) => {
             let _ = pipeline.drain.unless_stopping(tokio::time::sleep(wait)).await;
+            pipeline.drain.may_give_back().await;
             lease.nack();
         }
     }

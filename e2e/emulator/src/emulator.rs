@@ -58,6 +58,7 @@ impl EmulatorBuilder {
     /// If the address cannot be bound.
     pub async fn start(self) -> anyhow::Result<Emulator> {
         let engine = Engine::new(self.seed, self.settings);
+        engine.sample_each_minute();
         let gate = Arc::new(Gate::new(engine.clone(), self.seed));
         let api = Api { engine, gate };
         let server = Server::start(&self.host, self.port, api.clone()).await?;

@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 #[command(version, after_help = EXAMPLES)]
 struct Args {
     /// Address to listen on.
-    #[arg(long, env = "PUBSUB_EMULATOR_BIND", default_value = "127.0.0.1")]
+    #[arg(long, env = "PUBSUB_EMULATOR_LISTEN_HOST", default_value = "127.0.0.1")]
     host: String,
     /// Port to listen on; 0 takes a free one.
-    #[arg(long, env = "PUBSUB_EMULATOR_PORT", default_value_t = 8085)]
+    #[arg(long, env = "PUBSUB_EMULATOR_LISTEN_PORT", default_value_t = 8085)]
     port: u16,
     /// Same seed, same ids and same dice.
     #[arg(long, env = "PUBSUB_EMULATOR_SEED", default_value_t = 0)]
@@ -29,6 +29,9 @@ struct Args {
     /// Milliseconds until a policy takes effect.
     #[arg(long, env = "PUBSUB_EMULATOR_IAM_DELAY_MS", default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Age in milliseconds of the newest point of a metric.
+    #[arg(long, env = "PUBSUB_EMULATOR_MONITORING_LAG_MS", default_value_t = 0)]
+    monitoring_lag_ms: u64,
     /// How to log, on standard error. What is logged is chosen by `RUST_LOG`.
     #[arg(long, env = "PUBSUB_EMULATOR_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -66,6 +69,7 @@ impl Args {
             admin_quota_per_minute: Some(self.admin_quota).filter(|quota| *quota > 0),
             read_after_write_gap_ms: self.read_after_write_gap_ms,
             iam_propagation_ms: self.iam_propagation_ms,
+            monitoring_lag_ms: self.monitoring_lag_ms,
             ..Settings::default()
         }
     }

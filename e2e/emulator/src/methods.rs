@@ -100,5 +100,7 @@ pub(crate) static SET_IAM_POLICY: Method = admin("IAMPolicy.SetIamPolicy", "");
 /// Anyone may ask what they may do.
 pub(crate) static TEST_IAM_PERMISSIONS: Method = admin("IAMPolicy.TestIamPermissions", "");
 
-/// Another service that shares the port; not Pub/Sub's quota.
+/// Other services that share the port; not Pub/Sub's quota.
 pub(crate) static GET_PROJECT: Method = data("Projects.GetProject", "resourcemanager.projects.get");
+pub(crate) static LIST_TIME_SERIES: Method =
+    data("MetricService.ListTimeSeries", "monitoring.timeSeries.list");

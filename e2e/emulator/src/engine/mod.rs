@@ -10,6 +10,7 @@ mod inspect;
 mod keeper;
 mod labels;
 mod mask;
+mod metrics;
 mod paging;
 mod policies;
 mod projects;
@@ -26,6 +27,7 @@ mod topic_fields;
 mod topics;
 
 pub use inspect::SubscriptionStats;
+pub(crate) use metrics::{Metric, Series};
 pub(crate) use pull::{Feedback, Puller, extension};
 
 use crate::{clock::Clock, settings::Settings};

@@ -1,5 +1,6 @@
 //! One subscription: its configuration, its queue, and whom to wake.
 
+use super::metrics::Samples;
 use crate::{filter::Filter, iam::PolicyCell, names::Name, pb, queue::Queue, status::Code};
 use parking_lot::{Mutex, RwLock};
 use tokio::{sync::Notify, time::Instant};
@@ -19,6 +20,8 @@ pub(crate) struct Subscription {
     pub(super) rearm: Notify,
     /// Last time a client used the subscription, for its expiration.
     pub(super) used: Mutex<Instant>,
+    /// What Cloud Monitoring has seen of it.
+    pub(super) samples: Mutex<Samples>,
     /// Cancelled when the subscription is deleted or detached: streams end.
     pub(crate) gone: CancellationToken,
     /// Changes when the open streams are to end, with the code to end with.
@@ -44,6 +47,7 @@ impl Subscription {
             armed: Mutex::default(),
             rearm: Notify::new(),
             used: Mutex::new(at.0),
+            samples: Mutex::default(),
             gone: CancellationToken::new(),
             breaks: tokio::sync::watch::Sender::new(None),
         }

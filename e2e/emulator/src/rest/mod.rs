@@ -5,6 +5,7 @@
 
 mod error;
 mod messages;
+mod metrics;
 mod policies;
 mod request;
 mod routes;

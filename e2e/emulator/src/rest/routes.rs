@@ -23,6 +23,9 @@ pub(super) async fn call(
     query: &Query,
     body: &[u8],
 ) -> Result<Reply> {
+    if let ("GET", Some(project)) = (verb.as_str(), monitored_project(path)) {
+        return super::metrics::list(api, caller, project, query).await;
+    }
     let Some(rest) = path.strip_prefix("/v1/") else {
         return Err(not_a_route(verb, path));
     };
@@ -70,6 +73,13 @@ pub(super) async fn call(
         }
         _ => Err(not_a_route(verb, path)),
     }
+}
+
+/// Cloud Monitoring's one path.
+fn monitored_project(path: &str) -> Option<&str> {
+    path.strip_prefix("/v3/projects/")?
+        .strip_suffix("/timeSeries")
+        .filter(|project| !project.contains('/'))
 }
 
 fn not_a_route(verb: &Method, path: &str) -> Status {
