@@ -20,9 +20,10 @@ fi
 ok "It is there"
 
 phase "Kubernetes and helm from source, in the background (5 to 10 minutes the first time; .cache/logs/cluster.log)"
-"$root/e2e/cluster/cluster" build >"$logs/cluster.log" 2>&1 &
+# A process group of its own, so that its compilers end with it.
+setsid "$root/e2e/cluster/cluster" build >"$logs/cluster.log" 2>&1 &
 cluster_build=$!
-trap 'kill "$cluster_build" 2>/dev/null || true' EXIT
+trap 'kill -- "-$cluster_build" 2>/dev/null || true' EXIT
 
 "$root/.ci/lint.sh"
 
