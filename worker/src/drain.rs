@@ -1,20 +1,12 @@
 //! How the worker stops: no more pulling, running handlers finish, the rest goes back, acknowledgements go out.
 
-use std::{
-    future::Future,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Kept from the grace period for giving back what did not finish and for flushing acknowledgements.
 const FLUSH: Duration = Duration::from_secs(3);
-
-/// A message that is given back while its stream is closing may be delivered to that very stream again, and be lost
-/// there until its lease ends. So nothing is given back before Pub/Sub has seen the stream go.
-pub(crate) const CLOSING: Duration = Duration::from_millis(500);
 
 /// The stages of a stop, and everything that must end before the process may.
 #[derive(Debug, Clone)]
@@ -29,7 +21,6 @@ pub struct Drain {
     pub deliveries: TaskTracker,
     /// Closed streams that still have leases to keep or acknowledgements to send.
     pub streams: TaskTracker,
-    began: Arc<OnceLock<Instant>>,
 }
 
 impl Drain {
@@ -42,7 +33,6 @@ impl Drain {
             cut: CancellationToken::new(),
             deliveries: TaskTracker::new(),
             streams: TaskTracker::new(),
-            began: Arc::default(),
         }
     }
 
@@ -51,19 +41,11 @@ impl Drain {
         self.stopping.run_until_cancelled(wait).await
     }
 
-    /// Waits until a message may be given back: at once, and after [`CLOSING`] in a stop.
-    pub async fn may_give_back(&self) {
-        if let Some(began) = self.began.get() {
-            tokio::time::sleep_until(*began + CLOSING).await;
-        }
-    }
-
     /// Stops within the grace period. `pulling` ends when no stream pulls any more. Returns whether all was settled
     /// in time.
     pub async fn run(&self, pulling: impl Future<Output = ()>) -> bool {
         let deadline = Instant::now() + self.grace;
         let flush = FLUSH.min(self.grace / 2);
-        let _ = self.began.set(Instant::now());
         self.stopping.cancel();
         pulling.await;
         self.deliveries.close();

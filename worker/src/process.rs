@@ -290,13 +290,9 @@ async fn settle(pipeline: &Pipeline, lease: Box<dyn Lease>, disposition: Disposi
                 tracing::warn!(%error, "The event may be delivered again; it is known as done.");
             }
         }
-        Disposition::Nack => {
-            pipeline.drain.may_give_back().await;
-            lease.nack();
-        }
+        Disposition::Nack => lease.nack(),
         Disposition::Hold(wait) => {
             let _ = pipeline.drain.unless_stopping(tokio::time::sleep(wait)).await;
-            pipeline.drain.may_give_back().await;
             lease.nack();
         }
     }

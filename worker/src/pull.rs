@@ -8,13 +8,12 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{Error, client::Subscriber, subscriber::MessageStream};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     circuit::jittered,
-    drain::CLOSING,
     lanes::Lanes,
     lease::{Held, delivery},
     limits::{Leave, MOST_OUTSTANDING_BYTES, wants_resize},
@@ -73,6 +72,7 @@ impl Pull {
             let mut stream = self.open();
             let end = self.read(&mut stream, &mut fetched, &lanes).await;
             self.fetch(&mut stream, &mut fetched);
+            // Closed first: what is given back must not be delivered to this very stream again.
             self.close(stream);
             if matches!(end, End::Stopped) {
                 self.work_off(&mut fetched, &lanes).await;
@@ -203,10 +203,7 @@ impl Pull {
     /// a delivery attempt that no handler spent. The rest is given back now.
     async fn work_off(&self, fetched: &mut VecDeque<Delivery>, lanes: &Lanes) {
         let limits = &self.pipeline.limits;
-        let (closed, deadline) = (
-            Instant::now() + CLOSING,
-            Instant::now() + self.pipeline.drain.grace / 2,
-        );
+        let deadline = Instant::now() + self.pipeline.drain.grace / 2;
         while let Some(delivery) = fetched.pop_front() {
             let fits = limits.mean().is_some_and(|mean| Instant::now() + mean < deadline);
             let leave = if fits && limits.circuit().is_closed() {
@@ -218,7 +215,6 @@ impl Pull {
                 self.start(delivery, leave, lanes);
             } else {
                 self.pipeline.metrics.released.inc();
-                sleep_until(closed).await;
                 delivery.lease.nack();
             }
         }
