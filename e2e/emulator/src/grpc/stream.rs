@@ -120,6 +120,13 @@ impl Session {
             if self.puller.subscription.gone.is_cancelled() {
                 return Err(Engine::gone(&self.puller.subscription));
             }
+            if self.breaks.has_changed().unwrap_or(false) {
+                let code = self.breaks.borrow_and_update().unwrap_or(Code::Unavailable);
+                return Err(Status::new(
+                    code,
+                    "The stream was ended by a planned fault of the emulator.",
+                ));
+            }
             let received = self.puller.take();
             if !received.is_empty() || self.confirmed != pb::StreamingPullResponse::default() {
                 return Ok(Some(self.response(received)));
@@ -131,10 +138,8 @@ impl Session {
                 },
                 () = self.puller.ready() => {}
                 () = self.puller.subscription.gone.cancelled() => return Err(Engine::gone(&self.puller.subscription)),
-                Ok(()) = self.breaks.changed() => {
-                    let code = self.breaks.borrow().unwrap_or(Code::Unavailable);
-                    return Err(Status::new(code, "The stream was ended by a planned fault of the emulator."));
-                }
+                // Looked at above.
+                Ok(()) = self.breaks.changed() => self.breaks.mark_changed(),
                 () = self.api.engine.stop.cancelled() => {
                     return Err(Status::new(Code::Unavailable, "The emulator is shutting down."));
                 }
