@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # The parts of the bundled cluster, built from Go modules. A part whose sources and compiler are the same is not built
 # again.
 

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # Images of the cluster's own parts, FROM scratch.
 
 # scratch_image NAME BINARY ARCHIVE: one static binary, and nothing else.

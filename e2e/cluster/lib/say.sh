@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # Progress and failure, in one form everywhere.
 
 say() { printf '[%4ds] %s\n' "$SECONDS" "$*" >&2; }

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # A real Kubernetes without Docker: built from source, run as root in network, mount and process namespaces of its own.
 # One process on the host holds it all; when it ends, everything the cluster made in the kernel ends with it.
 

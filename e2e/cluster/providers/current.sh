@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # The cluster of kubectl's current context: only when asked for, and never removed.
 
 provider_up() {

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# Sourced by `cluster`, which sets here, root, cache, bin and state.
 # kind: Kubernetes in Docker (https://kind.sigs.k8s.io).
 
 NAME=living-twin
