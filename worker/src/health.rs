@@ -2,7 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -75,17 +81,14 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     )
 }
 
-async fn text(State(shared): State<Shared>) -> impl IntoResponse {
+async fn text(State(shared): State<Shared>) -> Response {
     let Some(metrics) = shared.metrics else {
-        return (
-            StatusCode::NOT_FOUND,
-            "metrics are off: ENABLE_METRICS\n".to_owned(),
-        );
+        return (StatusCode::NOT_FOUND, "metrics are off: ENABLE_METRICS\n").into_response();
     };
-    metrics.text().map_or_else(
-        |error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-        |text| (StatusCode::OK, text),
-    )
+    match metrics.text() {
+        Ok(text) => ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@
 //! | [`process`] | **the pipeline**: guard → route → claim → handle → note the end → settle |
 //! | [`guard`] | is it an event of our tenant? |
 //! | [`registry`] | which handler takes it? |
-//! | [`once`] | was it handled before? |
+//! | [`once`], `note` | was it handled before? |
 //! | [`handle`], [`handlers`] | what is a handler, and which come with the worker? |
 //! | [`disposition`] | what is Pub/Sub told about what came of it? |
 //! | [`drain`] | how does the worker stop? |
@@ -49,6 +49,7 @@ mod lease;
 pub mod limits;
 pub mod message;
 pub mod metrics;
+mod note;
 pub mod once;
 mod outage;
 pub mod process;

@@ -2,7 +2,7 @@
 //!
 //! Each stage is one line of [`turn`] or [`process`]; what an outcome means for Pub/Sub is in [`crate::disposition`].
 
-use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use events::{TenantId, event::attribute};
 use futures::FutureExt;
@@ -18,7 +18,8 @@ use crate::{
     limits::{Leave, Limits},
     message::{Delivery, Lease, Message},
     metrics::Metrics,
-    once::{Claim, End, IdempotencyStore, Noted, StoreError, Token},
+    note::{finish, release, told},
+    once::{Claim, End, IdempotencyStore},
     registry::{Registry, Route},
     report,
 };
@@ -235,52 +236,6 @@ async fn call(pipeline: &Pipeline, event: &Event, handler: &dyn Handler) -> Opti
         .with_label_values(&[label])
         .observe(took.as_secs_f64());
     Some(outcome)
-}
-
-/// Notes the end of an event, however long the store takes to answer. When the worker's grace ends first the verdict
-/// stands: the effect has happened, and acknowledging it unnoted is nearer to once than handling it again.
-async fn finish(pipeline: &Pipeline, key: &str, token: &Token, end: End, verdict: Verdict) -> Verdict {
-    match patiently(pipeline, || pipeline.store.finish(key, token, end)).await {
-        Some(Noted::Yes) | None => verdict,
-        Some(Noted::TooLate) => Verdict::Overtaken,
-    }
-}
-
-async fn release(pipeline: &Pipeline, key: &str, token: &Token) {
-    // Unreleased it would expire by itself, later.
-    let _ = patiently(pipeline, || pipeline.store.release(key, token)).await;
-}
-
-/// Asks the store until it answers or the worker's grace ends.
-async fn patiently<T, F>(pipeline: &Pipeline, ask: impl Fn() -> F) -> Option<T>
-where
-    F: Future<Output = Result<T, StoreError>>,
-{
-    let mut wait = FIRST_WAIT;
-    loop {
-        if let Ok(answer) = told(pipeline, ask()).await {
-            return Some(answer);
-        }
-        let pause = tokio::time::sleep(jittered(wait));
-        pipeline.drain.cut.run_until_cancelled(pause).await?;
-        wait = (wait * 2).min(LONGEST_WAIT);
-    }
-}
-
-/// Asks the store once, and keeps health and metrics up to date with whether it answers.
-async fn told<T>(
-    pipeline: &Pipeline,
-    ask: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    let answer = ask.await;
-    match &answer {
-        Ok(_) => pipeline.health.fine("store"),
-        Err(error) => {
-            pipeline.metrics.store_errors.inc();
-            pipeline.health.blocked("store", error.to_string());
-        }
-    }
-    answer
 }
 
 async fn settle(pipeline: &Pipeline, lease: Box<dyn Lease>, disposition: Disposition) {

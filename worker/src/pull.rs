@@ -1,6 +1,6 @@
 //! I/O: one stream per subscription, from the client to the pipeline.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use events::SubscriptionName;
 use futures::FutureExt;
@@ -8,7 +8,7 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{Error, client::Subscriber, subscriber::MessageStream};
 use tokio::{
     sync::watch,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ use crate::{
 const MAX_LEASE: Duration = Duration::from_hours(31 * 24);
 /// What an extension asks for: a worker that was killed leaves its messages to others after this long.
 const LEASE: Duration = Duration::from_mins(1);
+/// A stream without an error for so long is open, or Pub/Sub is not reachable, which is noticed elsewhere.
+const FINE_AFTER: Duration = Duration::from_secs(2);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A subscription that is missing or forbidden is for people to mend, which takes minutes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -48,6 +50,9 @@ struct Stream {
     /// What Pub/Sub lets it have outstanding; fixed for the life of a stream.
     limit: usize,
     held: Held,
+    /// The client does not say when a stream is open; it says within milliseconds when it cannot be.
+    fine_at: Instant,
+    fine: bool,
 }
 
 /// Why a stream is read no more.
@@ -106,6 +111,8 @@ impl Pull {
             messages,
             limit,
             held: Held::default(),
+            fine_at: Instant::now() + FINE_AFTER,
+            fine: false,
         }
     }
 
@@ -140,22 +147,32 @@ impl Pull {
     }
 
     async fn next(&mut self, stream: &mut Stream) -> Result<Delivery, End> {
+        let who = self.who();
         loop {
-            let next = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Err(End::Stopped),
-                // Leaving this select drops the pending next(), and with it the client's backoff.
-                Ok(()) = self.back.changed() => continue,
-                next = stream.messages.next() => next,
+            // Dropping a pending next() drops the client's backoff with it, so it is done only when Pub/Sub is back.
+            let next = stream.messages.next();
+            tokio::pin!(next);
+            let next = loop {
+                tokio::select! {
+                    biased;
+                    () = self.stop.cancelled() => return Err(End::Stopped),
+                    Ok(()) = self.back.changed() => break None,
+                    () = sleep_until(stream.fine_at), if !stream.fine => {
+                        stream.fine = true;
+                        self.pipeline.health.fine(&who);
+                    }
+                    next = &mut next => break Some(next),
+                }
             };
             return match next {
-                Some(Ok((message, handler))) => {
-                    self.pipeline.health.fine(&self.who());
+                None => continue,
+                Some(Some(Ok((message, handler)))) => {
+                    self.pipeline.health.fine(&who);
                     self.pipeline.metrics.received.inc();
                     Ok(delivery(&self.subscription, &stream.held, message, handler))
                 }
-                Some(Err(error)) => Err(End::Failed(error)),
-                None => Err(End::Stopped),
+                Some(Some(Err(error))) => Err(End::Failed(error)),
+                Some(None) => Err(End::Stopped),
             };
         }
     }
@@ -183,7 +200,11 @@ impl Pull {
         self.pipeline.drain.deliveries.spawn(async move {
             loop {
                 let key = delivery.message.ordering_key.clone();
-                let done = process(&pipeline, delivery, leave).await;
+                // A panic of ours must not leave those that queue behind it waiting for ever.
+                let done = AssertUnwindSafe(process(&pipeline, delivery, leave))
+                    .catch_unwind()
+                    .await;
+                let done = done.unwrap_or(false);
                 let Some(lanes) = &lanes else { return };
                 let Some(next) = lanes.next(&key, done) else {
                     return;

@@ -158,7 +158,9 @@ async fn idle(pipeline: &Pipeline, after: Option<Duration>) {
     while since.elapsed() < after {
         tokio::time::sleep(Duration::from_millis(200).min(after)).await;
         let received = pipeline.metrics.received.get();
-        if received != seen || !pipeline.drain.deliveries.is_empty() {
+        // Whoever cannot pull does not know that there is nothing to do.
+        let busy = !pipeline.drain.deliveries.is_empty() || pipeline.health.problems().is_some();
+        if received != seen || busy {
             (since, seen) = (Instant::now(), received);
         }
     }

@@ -1,16 +1,25 @@
 //! The real binary: signals, exit codes, and what its log says.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests are tests"
+)]
 
 mod support;
 
-use std::{process::Stdio, time::Duration};
+use std::{
+    collections::HashMap,
+    process::Stdio,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use support::{
     PATIENCE,
-    cloud::{Cloud, PROJECT, Plane},
+    cloud::{Cloud, PROJECT, Plane, event},
     service::{ANY, Service},
     until,
 };
@@ -152,6 +161,58 @@ async fn a_job_ends_when_there_is_nothing_to_do() {
     assert_eq!(refused["message"], "Refused a message of another tenant.");
     assert_eq!(refused["level"], "WARN");
     assert_eq!(refused["tenant"], "tenant-123");
+}
+
+#[tokio::test]
+async fn no_log_holds_a_payload_an_attribute_or_a_credential() {
+    const CANARY: &str = "canary-7f3a";
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("secrecy", json!({})).await;
+    let statuses = [
+        StatusCode::OK,
+        StatusCode::UNPROCESSABLE_ENTITY,
+        StatusCode::FOUND,
+    ];
+    let calls = AtomicUsize::new(0);
+    let service = Service::start(ANY, move |_| {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        (statuses[call % statuses.len()], Duration::ZERO)
+    })
+    .await;
+    for _ in 0..3 {
+        let mut event = event("tenant-123");
+        event.data = json!({"note": CANARY}).as_object().cloned().unwrap().into();
+        event.user_id = Some(CANARY.to_owned());
+        plane.publish_one(&event, None).await;
+    }
+    let own = HashMap::from([("tenant_id", "tenant-123"), ("note", CANARY)]);
+    plane
+        .publish_raw(format!("{{\"event_id\": \"{CANARY} \"}}"), &own)
+        .await;
+    let foreign = HashMap::from([("tenant_id", CANARY), ("event_type", CANARY)]);
+    plane.publish_raw(format!("\"{CANARY}\""), &foreign).await;
+    let url = format!("http://user:{CANARY}@{}/?key={CANARY}", service.address);
+    let child = binary(&cloud, &plane)
+        .env("HANDLER", "http")
+        .env("HANDLER_URL", url)
+        .env("LOG_LEVEL", "TRACE")
+        .env("EXIT_WHEN_IDLE", "3s")
+        .spawn()
+        .unwrap();
+    let (code, log) = end(child).await;
+    assert_eq!(code, Some(0));
+    for outcome in [
+        "success",
+        "permanent",
+        "retryable",
+        "undecodable",
+        "tenant_mismatch",
+    ] {
+        assert!(log.iter().any(|line| line["outcome"] == outcome), "{outcome}");
+    }
+    for line in log {
+        assert!(!line.to_string().contains(CANARY), "{line}");
+    }
 }
 
 #[tokio::test]

@@ -187,33 +187,6 @@ async fn the_list_of_subscriptions_is_followed() {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_handler_costs_no_attempt() {
-    let cloud = Cloud::start().await;
-    let plane = cloud.plane("outage", json!({})).await;
-    let gone = Service::start(ANY, |_| (StatusCode::OK, NOW)).await;
-    let address = gone.address;
-    let worker = start(posting(&gone), &cloud, &plane).await;
-    drop(gone);
-    plane.publish(20, "tenant-123").await;
-    until("the circuit opens", || async {
-        worker.ready().await.err().filter(|why| why.contains("handler"))
-    })
-    .await;
-    // Several probes fail before the service is back.
-    until("probes", || async {
-        (worker.metric("event_worker_handler_unavailable_total", &[]).await >= 5.0).then_some(())
-    })
-    .await;
-    let service = Service::start(address, |_| (StatusCode::OK, NOW)).await;
-    worker.processed("success", 20).await;
-    until("readiness", || async { worker.ready().await.ok() }).await;
-    worker.processed("retryable", 0).await;
-    assert_eq!(service.seen.lock().len(), 20);
-    assert!(plane.dead_letters().await.is_empty());
-    worker.stop().await;
-}
-
-#[tokio::test]
 async fn a_subscription_may_come_later() {
     let cloud = Cloud::start().await;
     let plane = cloud.plane("later", json!({})).await;
@@ -230,12 +203,10 @@ async fn a_subscription_may_come_later() {
     cloud
         .call(reqwest::Method::PUT, &format!("subscriptions/{missing}"), body)
         .await;
-    until("the stream", || async {
-        plane.publish(1, "tenant-123").await;
-        (worker.metric("event_worker_processed_total", &["success"]).await >= 1.0).then_some(())
-    })
-    .await;
-    worker.ready().await.unwrap();
+    // Without a message: a quiet tenant's worker must become ready too.
+    until("readiness", || async { worker.ready().await.ok() }).await;
+    plane.publish(1, "tenant-123").await;
+    worker.processed("success", 1).await;
     worker.stop().await;
 }
 

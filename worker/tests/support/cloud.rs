@@ -1,6 +1,11 @@
 //! A Pub/Sub of the test's own, spoken to over REST like any other.
 
-use events::{Connection, DomainEvent, EventFactory, EventPublisher, EventType, TenantId, TopicName};
+use std::collections::HashMap;
+
+use events::{
+    Connection, DomainEvent, EventFactory, EventPublisher, EventType, TenantId, TopicName, connect,
+};
+use google_cloud_pubsub::{client::Publisher, model::Message};
 use pubsub_emulator::Emulator;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -15,7 +20,10 @@ pub struct Cloud {
 
 impl Cloud {
     pub async fn start() -> Self {
-        let emulator = Emulator::builder().start().await.unwrap();
+        Self::around(Emulator::builder().start().await.unwrap())
+    }
+
+    pub fn around(emulator: Emulator) -> Self {
         Self {
             address: emulator.address().to_string(),
             emulator,
@@ -34,7 +42,15 @@ impl Cloud {
 
     /// A topic with a dead-letter topic, and a subscription to each: `{id}`, `{id}-sub`, `{id}-dlq`, `{id}-dlq-sub`.
     pub async fn plane(&self, id: &str, more: Value) -> Plane<'_> {
-        let id = format!("{id}-{}", &events::event::Id::random().to_string()[24..]);
+        self.plane_named(
+            &format!("{id}-{}", &events::event::Id::random().to_string()[24..]),
+            more,
+        )
+        .await
+    }
+
+    pub async fn plane_named(&self, id: &str, more: Value) -> Plane<'_> {
+        let id = id.to_owned();
         let topic = |id: &str| format!("projects/{PROJECT}/topics/{id}");
         self.call(Method::PUT, &format!("topics/{id}"), json!({})).await;
         self.call(Method::PUT, &format!("topics/{id}-dlq"), json!({}))
@@ -109,6 +125,18 @@ impl Plane<'_> {
             traceparent: None,
         };
         self.publisher.publish(event, &options).await.unwrap();
+    }
+
+    /// Publishes something that may be no event.
+    pub async fn publish_raw(&self, data: String, attributes: &HashMap<&str, &str>) {
+        let message = Message::new().set_data(data).set_attributes(attributes.clone());
+        let topic = format!("projects/{PROJECT}/topics/{}", self.id);
+        let connection = Connection::emulator(&self.cloud.address);
+        let publisher = connect!(Publisher::builder(topic), &connection)
+            .build()
+            .await
+            .unwrap();
+        publisher.publish(message).await.unwrap();
     }
 
     /// What is in the dead letters now, by event id; taken out.

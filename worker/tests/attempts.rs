@@ -1,0 +1,201 @@
+//! Delivery attempts belong to the handler: whatever happens around it, the worker spends none of its own, and loses
+//! and doubles nothing. The emulator counts.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod support;
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use axum::http::StatusCode;
+use event_worker::{
+    Event, Worker, WorkerBuilder,
+    handlers::{http::HttpHandler, log::LogHandler},
+};
+use parking_lot::Mutex;
+use pubsub_emulator::{Code, Emulator, Fault, Totals};
+use serde_json::json;
+use support::{
+    Running,
+    cloud::{Cloud, PROJECT, Plane, event},
+    service::{ANY, Service},
+    settings, until,
+};
+use tokio::time::Instant;
+
+fn totals(cloud: &Cloud, plane: &Plane<'_>) -> Totals {
+    let name = format!("projects/{PROJECT}/subscriptions/{}", plane.subscription());
+    cloud.emulator.stats(&name).unwrap().totals
+}
+
+fn spent(cloud: &Cloud, plane: &Plane<'_>) -> u64 {
+    let totals = totals(cloud, plane);
+    totals.nacked + totals.expired
+}
+
+fn logging() -> WorkerBuilder {
+    Worker::builder().otherwise(LogHandler)
+}
+
+async fn start(builder: WorkerBuilder, cloud: &Cloud, plane: &Plane<'_>) -> Running {
+    let subscriptions = format!("--subscriptions={}", plane.subscription());
+    Running::start(builder, settings(cloud, &[&subscriptions])).await
+}
+
+#[tokio::test]
+async fn a_flood_widens_the_stream_and_loses_nothing_on_the_way() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("flood", json!({})).await;
+    plane.publish(5_000, "tenant-123").await;
+    let start_of_it = Instant::now();
+    let worker = start(logging(), &cloud, &plane).await;
+    let first = worker.metric("event_worker_outstanding_limit", &[]).await;
+    worker.processed("success", 5_000).await;
+    let took = start_of_it.elapsed();
+    let last = worker.metric("event_worker_outstanding_limit", &[]).await;
+    assert!(first <= 10.0 && last >= 500.0, "{first} to {last}");
+    // With the first limit alone the acknowledgements' flush would let 100 a second through.
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    worker.stop().await;
+    assert_eq!(spent(&cloud, &plane), 0);
+    assert_eq!(totals(&cloud, &plane).delivered, 5_000);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_handler_costs_no_attempt() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("outage", json!({})).await;
+    let gone = Service::start(ANY, |_| (StatusCode::OK, Duration::ZERO)).await;
+    let address = gone.address;
+    let handler = HttpHandler::new(gone.url.parse().unwrap(), Duration::from_secs(10)).unwrap();
+    let worker = start(Worker::builder().otherwise(handler), &cloud, &plane).await;
+    drop(gone);
+    plane.publish(20, "tenant-123").await;
+    until("the circuit opens", || async {
+        worker.ready().await.err().filter(|why| why.contains("handler"))
+    })
+    .await;
+    // Several probes fail before the service is back.
+    until("probes", || async {
+        (worker.metric("event_worker_handler_unavailable_total", &[]).await >= 5.0).then_some(())
+    })
+    .await;
+    let service = Service::start(address, |_| (StatusCode::OK, Duration::ZERO)).await;
+    worker.processed("success", 20).await;
+    until("readiness", || async { worker.ready().await.ok() }).await;
+    assert_eq!(service.seen.lock().len(), 20);
+    assert_eq!(spent(&cloud, &plane), 0);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn restarts_of_a_busy_worker_cost_no_attempt_and_no_event() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("restarts", json!({})).await;
+    let published = plane.publish(600, "tenant-123").await;
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    for round in 1.. {
+        let noted = Arc::clone(&seen);
+        let handler = move |event: Event| {
+            noted.lock().push(event.event_id.to_string());
+            tokio::time::sleep(Duration::from_millis(10))
+        };
+        let worker = start(Worker::builder().otherwise(handler), &cloud, &plane).await;
+        let goal = 600.min(round * 120);
+        until("the round", || async {
+            (seen.lock().len() >= goal).then_some(())
+        })
+        .await;
+        worker.stop().await;
+        if goal == 600 {
+            break;
+        }
+    }
+    let seen = seen.lock().clone();
+    assert_eq!(seen.len(), 600);
+    assert_eq!(
+        seen.into_iter().collect::<HashSet<_>>(),
+        published.into_iter().collect()
+    );
+    assert_eq!(spent(&cloud, &plane), 0);
+}
+
+#[tokio::test]
+async fn a_lost_acknowledgement_is_a_duplicate_and_no_second_effect() {
+    let cloud = Cloud::start().await;
+    // A lease of ten seconds would be shorter than the client asks for; the stream's own counts.
+    let plane = cloud.plane("lost-ack", json!({})).await;
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let handler = move |event: Event| {
+        noted.lock().push(event.event_id.to_string());
+        std::future::ready(())
+    };
+    let worker = start(Worker::builder().otherwise(handler), &cloud, &plane).await;
+    plane.publish(1, "tenant-123").await;
+    worker.processed("success", 1).await;
+    // The same message once more, as after a lost acknowledgement, without its wait of a minute.
+    let again = event("tenant-123");
+    cloud
+        .emulator
+        .add_fault(Fault::fail("Subscriber.Acknowledge", Code::Unavailable, 1));
+    for _ in 0..3 {
+        plane.publish_one(&again, None).await;
+    }
+    worker.processed("duplicate", 2).await;
+    assert_eq!(seen.lock().len(), 2);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn broken_streams_are_no_event() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("broken", json!({})).await;
+    let worker = start(logging(), &cloud, &plane).await;
+    for round in 1..=5 {
+        plane.publish(20, "tenant-123").await;
+        worker.processed("success", round * 20).await;
+        cloud.emulator.break_streams(Some(Code::Unavailable));
+    }
+    worker.ready().await.unwrap();
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn an_exactly_once_subscription_works_the_same() {
+    let cloud = Cloud::start().await;
+    let plane = cloud
+        .plane("exactly-once", json!({"enableExactlyOnceDelivery": true}))
+        .await;
+    plane.publish(50, "tenant-123").await;
+    let worker = start(logging(), &cloud, &plane).await;
+    worker.processed("success", 50).await;
+    worker.stop().await;
+    let totals = totals(&cloud, &plane);
+    assert_eq!((totals.delivered, totals.acked), (50, 50));
+}
+
+#[tokio::test]
+async fn an_outage_of_pubsub_ends_within_seconds_of_it() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("away", json!({})).await;
+    let worker = start(logging(), &cloud, &plane).await;
+    plane.publish(1, "tenant-123").await;
+    worker.processed("success", 1).await;
+    let (id, port) = (plane.id.clone(), cloud.emulator.address().port());
+    drop(plane);
+    cloud.emulator.shutdown().await;
+    let why = until("not ready", || async { worker.ready().await.err() }).await;
+    assert!(why.contains("does not take connections"), "{why}");
+    // Long enough for the client's own backoff to have grown past what is asked of us.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let emulator = Emulator::builder().port(port).start().await.unwrap();
+    let cloud = Cloud::around(emulator);
+    let plane = cloud.plane_named(&id, json!({})).await;
+    let back = Instant::now();
+    plane.publish(1, "tenant-123").await;
+    worker.processed("success", 2).await;
+    assert!(back.elapsed() < Duration::from_secs(5), "{:?}", back.elapsed());
+    until("ready", || async { worker.ready().await.ok() }).await;
+    worker.stop().await;
+}
