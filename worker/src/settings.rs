@@ -108,7 +108,7 @@ impl TryFrom<Flags> for Settings {
             "HANDLER_TIMEOUT",
             &flags.handler_timeout,
             Duration::from_millis(1),
-            timeout,
+            seconds(86_400),
         )?;
         only_memory(&flags.idempotency_url)?;
         Ok(Self {
@@ -142,7 +142,11 @@ impl TryFrom<Flags> for Settings {
                 )
             })?,
             metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
-            handler: handler(&flags.handler, given(flags.handler_url), handler_timeout)?,
+            handler: handler(
+                &flags.handler,
+                given(flags.handler_url),
+                handler_timeout.min(timeout),
+            )?,
             http_addr: flags.http_addr.parse().map_err(|_| {
                 let text = &flags.http_addr;
                 wrong(
@@ -189,6 +193,21 @@ mod tests {
     }
 
     #[test]
+    fn a_short_worker_timeout_shortens_the_handlers() {
+        let url = "--handler-url=http://h/";
+        let settings = parse(&[
+            "--subscriptions=sub-1",
+            "--worker-timeout=10s",
+            "--handler=http",
+            url,
+        ]);
+        let HandlerKind::Http { timeout, .. } = settings.unwrap().handler else {
+            panic!("another handler");
+        };
+        assert_eq!(timeout, seconds(10));
+    }
+
+    #[test]
     fn durations_are_taken_in_every_form_the_operator_writes() {
         for (text, expected) in [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3_600)] {
             let settings = parse(&["--subscriptions=sub-1", "--worker-timeout", text]).unwrap();
@@ -221,8 +240,8 @@ mod tests {
                 "WORKER_TIMEOUT: \"2d\" is not a duration from 1s to 86400s",
             ),
             (
-                vec![sub, "--worker-timeout=10s", "--handler-timeout=11s"],
-                "HANDLER_TIMEOUT: \"11s\" is not a duration from 1ms to 10s",
+                vec![sub, "--handler-timeout=soon"],
+                "HANDLER_TIMEOUT: \"soon\" is not a duration from 1ms to 86400s",
             ),
             (
                 vec![sub, "--handler=grpc"],

@@ -66,7 +66,7 @@ pub struct Flags {
     /// The service that HANDLER=http posts CloudEvents to, http:// or https://.
     #[arg(long, env = "HANDLER_URL", hide_env_values = true, value_name = "URL")]
     pub(super) handler_url: Option<String>,
-    /// How long that service may take for one event: 1ms to WORKER_TIMEOUT.
+    /// How long that service may take for one event: 1ms to 24h, and never longer than WORKER_TIMEOUT.
     #[arg(long, env = "HANDLER_TIMEOUT", value_name = "DURATION", default_value = "60s")]
     pub(super) handler_timeout: String,
     /// Where handled events are remembered: memory: (in the worker, for one replica).
