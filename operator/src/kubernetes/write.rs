@@ -59,11 +59,12 @@ pub async fn delete(client: &Client, key: &Key, uid: Option<&str>) -> kube::Resu
     }
 }
 
-/// One finalizer on or off. The resourceVersion goes along, so that nobody's change is undone.
+/// One finalizer on or off; gives the object as it is then. The resourceVersion goes along, so that nobody's change is
+/// undone.
 ///
 /// # Errors
 /// What the API server says; 409 when somebody was faster, and then the next reconcile tries again.
-pub async fn set_finalizer<K>(api: &Api<K>, object: &K, present: bool) -> kube::Result<()>
+pub async fn set_finalizer<K>(api: &Api<K>, object: &K, present: bool) -> kube::Result<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
@@ -77,8 +78,9 @@ where
         .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
         .await
     {
-        Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(()),
-        other => other.map(|_| ()),
+        // Gone already: then it holds nothing any more.
+        Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(object.clone()),
+        other => other,
     }
 }
 

@@ -48,15 +48,19 @@ pub async fn reconcile(
 
 async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
     let api = write::api_of(&ctx.client, subscription);
-    // Before the first write to Pub/Sub, so that nothing made can be forgotten.
-    if !subscription
+    // Before the first write to Pub/Sub, so that nothing made can be forgotten. Work goes on with what the API server
+    // answers: the cache does not know of it yet.
+    let finalized;
+    let subscription = if subscription
         .finalizers()
         .iter()
         .any(|one| one == label::FINALIZER)
     {
-        write::set_finalizer(&api, subscription, true).await?;
-        return Ok(Next::Soon(std::time::Duration::ZERO));
-    }
+        subscription
+    } else {
+        finalized = write::set_finalizer(&api, subscription, true).await?;
+        &finalized
+    };
     if subscription.status.is_none() {
         say(subscription, ctx, &Progress::Seen).await?;
     }

@@ -50,10 +50,14 @@ fn api(ctx: &Context) -> Api<Tenant> {
 }
 
 async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
-    if !tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
-        write::set_finalizer(&api(ctx), tenant, true).await?;
-        return Ok(Next::Soon(Duration::ZERO));
-    }
+    // Work goes on with what the API server answers: the cache does not know of it yet.
+    let finalized;
+    let tenant = if tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
+        tenant
+    } else {
+        finalized = write::set_finalizer(&api(ctx), tenant, true).await?;
+        &finalized
+    };
     if tenant.status.is_none() {
         say(tenant, ctx, &Progress::Seen).await?;
     }
