@@ -438,7 +438,23 @@ async fn a_bad_one_is_stalled_alone() {
         json!({"subscriptions": [{"topic": "no-such-topic"}]}),
     )
     .await;
-    let stalled = tenant_is(&client, "bad-topic", ConditionType::Stalled, Some("UnknownTopic")).await;
+    tenant_is(
+        &client,
+        "bad-filter",
+        ConditionType::Stalled,
+        Some("SubscriptionsNotReady"),
+    )
+    .await;
+    let tenants = Api::<Tenant>::all(client.clone());
+    let status = eventually("the good one of the two is ready", PATIENCE, async || {
+        let status = tenants.get("bad-filter").await.unwrap().status.unwrap();
+        if status.subscriptions.as_deref() == Some("1/2") {
+            Ok(status)
+        } else {
+            Err(status)
+        }
+    })
+    .await;
     let message = condition::find(&stalled.status.unwrap().conditions, ConditionType::Ready)
         .unwrap()
         .message
