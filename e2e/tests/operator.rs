@@ -455,7 +455,7 @@ async fn a_bad_one_is_stalled_alone() {
         }
     })
     .await;
-    let message = condition::find(&stalled.status.unwrap().conditions, ConditionType::Ready)
+    let message = condition::find(&status.conditions, ConditionType::Ready)
         .unwrap()
         .message
         .clone();
