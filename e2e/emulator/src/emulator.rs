@@ -11,8 +11,9 @@ use crate::{
     server::Server,
     settings::Settings,
     status::Result,
+    store::Store,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 /// How to start an emulator.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct EmulatorBuilder {
     port: u16,
     seed: u64,
     settings: Settings,
+    data_dir: Option<PathBuf>,
 }
 
 impl EmulatorBuilder {
@@ -52,12 +54,20 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Keeps everything in a directory, across restarts and crashes; in memory by default.
+    #[must_use]
+    pub fn data_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.data_dir = Some(directory.into());
+        self
+    }
+
     /// Listens, and serves in the background until the handle is dropped.
     ///
     /// # Errors
-    /// If the address cannot be bound.
+    /// If the address cannot be bound, or the data directory cannot be read.
     pub async fn start(self) -> anyhow::Result<Emulator> {
-        let engine = Engine::new(self.seed, self.settings);
+        let kept = self.data_dir.as_deref().map(Store::open).transpose()?;
+        let engine = Engine::open(self.seed, self.settings, kept)?;
         engine.sample_each_minute();
         let gate = Arc::new(Gate::new(engine.clone(), self.seed));
         let api = Api { engine, gate };
@@ -72,6 +82,15 @@ pub struct Emulator {
     server: Server,
 }
 
+impl Drop for Emulator {
+    /// What goes with the process stays in the store.
+    fn drop(&mut self) {
+        if let Some(store) = &self.api.engine.store {
+            store.close();
+        }
+    }
+}
+
 impl Emulator {
     /// Defaults: a free port on loopback, seed 0, filters on, IAM off, no quota.
     #[must_use]
@@ -81,6 +100,7 @@ impl Emulator {
             port: 0,
             seed: 0,
             settings: Settings::default(),
+            data_dir: None,
         }
     }
 
@@ -219,7 +239,13 @@ impl Emulator {
     }
 
     /// Stops taking calls, ends open streams with UNAVAILABLE, and waits until the port is free.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.server.shutdown().await;
+        // A failure was logged, and calls were refused for it.
+        let _ = self.api.engine.flush().await;
+        if let Some(store) = &self.api.engine.store {
+            store.close();
+            store.closed().await;
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     calls::{CallLog, Entry},
     engine::Engine,
     faults::{Fault, FaultPlan, Strike},
-    methods::Method,
+    methods::{self, Method},
     quota::Quota,
     settings::IamMode,
     status::{Code, Detail, Result, Status},
@@ -85,7 +85,7 @@ impl Gate {
             (Some(status), Some(Strike::Before)) => Err(status.clone()),
             (planned, _) => {
                 let result = match self.admit(method, resource, also, caller) {
-                    Ok(()) => call.await,
+                    Ok(()) => self.stored(method, call.await).await,
                     Err(status) => Err(status),
                 };
                 planned.clone().map_or(result, Err)
@@ -101,6 +101,15 @@ impl Gate {
             .record(&entry, code, planned.is_some(), self.engine.clock.wall_now());
         if let Err(status) = &result {
             tracing::debug!(method = method.name, resource, code = status.code.name(), message = %status.message, "Refused.");
+        }
+        result
+    }
+
+    /// A reply says that something is so; it waits until the store says so too. An ack may be lost
+    /// in a crash: its message comes again, which the service reserves for itself as well.
+    async fn stored<T>(&self, method: &'static Method, result: Result<T>) -> Result<T> {
+        if result.is_ok() && (method.admin || std::ptr::eq(method, &raw const methods::PUBLISH)) {
+            self.engine.flush().await?;
         }
         result
     }

@@ -35,6 +35,7 @@ mod rest;
 mod server;
 mod settings;
 mod status;
+mod store;
 
 pub use calls::Call;
 pub use emulator::{Emulator, EmulatorBuilder};

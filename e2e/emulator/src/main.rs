@@ -2,6 +2,7 @@
 
 use clap::{Parser, ValueEnum};
 use pubsub_emulator::{Emulator, IamMode, Settings};
+use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A Google Pub/Sub for tests and laptops: REST and gRPC on one port.
@@ -17,6 +18,9 @@ struct Args {
     /// Same seed, same ids and same dice.
     #[arg(long, env = "PUBSUB_EMULATOR_SEED", default_value_t = 0)]
     seed: u64,
+    /// Keep everything in this directory, across restarts and crashes. Without it all is in memory.
+    #[arg(long, env = "PUBSUB_EMULATOR_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// Check every call against IAM policies, for the principal named by its bearer token.
     #[arg(long, env = "PUBSUB_EMULATOR_IAM", value_enum, default_value_t = Iam::Off)]
     iam: Iam,
@@ -79,7 +83,9 @@ fn log_to_stderr(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // Who reads the logs may go first; that is no reason to end.
+        .log_internal_errors(false);
     match format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),
@@ -91,13 +97,15 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     log_to_stderr(args.log_format);
     let mut terminate = signal(SignalKind::terminate())?;
-    let emulator = Emulator::builder()
+    let mut builder = Emulator::builder()
         .host(&args.host)
         .port(args.port)
         .seed(args.seed)
-        .settings(args.settings())
-        .start()
-        .await?;
+        .settings(args.settings());
+    if let Some(directory) = &args.data_dir {
+        builder = builder.data_dir(directory);
+    }
+    let emulator = builder.start().await?;
     tracing::info!(address = %emulator.address(), "Listening.");
     tokio::select! {
         _ = terminate.recv() => {}

@@ -14,7 +14,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// Flow-control windows of a stream and of a connection: large enough that a batch of 1,000 messages
@@ -27,8 +27,8 @@ const GRACE: Duration = Duration::from_millis(500);
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    stop: DropGuard,
-    task: tokio::task::JoinHandle<()>,
+    stop: CancellationToken,
+    task: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Server {
@@ -41,15 +41,23 @@ impl Server {
         let task = tokio::spawn(accept(listener, api, stop.clone()));
         Ok(Self {
             address,
-            stop: stop.drop_guard(),
-            task,
+            stop,
+            task: Some(task),
         })
     }
 
-    pub(crate) async fn shutdown(self) {
-        drop(self.stop);
-        // It only fails if the runtime is going down too.
-        let _ = self.task.await;
+    pub(crate) async fn shutdown(&mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.take() {
+            // It only fails if the runtime is going down too.
+            let _ = task.await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
     }
 }
 

@@ -211,6 +211,7 @@ mod tests {
                 monitoring_lag_ms: 120_000,
                 ..Settings::default()
             },
+            None,
         );
         engine.sample_each_minute();
         let topic = pb::Topic {

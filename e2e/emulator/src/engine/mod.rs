@@ -12,6 +12,7 @@ mod labels;
 mod mask;
 mod metrics;
 mod paging;
+mod persist;
 mod policies;
 mod projects;
 mod publish;
@@ -30,7 +31,12 @@ pub use inspect::SubscriptionStats;
 pub(crate) use metrics::{Metric, Series};
 pub(crate) use pull::{Feedback, Puller, extension};
 
-use crate::{clock::Clock, settings::Settings};
+use crate::{
+    clock::Clock,
+    settings::Settings,
+    status::Result,
+    store::{Loaded, Store},
+};
 use parking_lot::RwLock;
 use registry::Registry;
 use std::{
@@ -48,6 +54,7 @@ pub(crate) struct Engine {
     pub(crate) clock: Clock,
     pub(crate) settings: RwLock<Settings>,
     registry: RwLock<Registry>,
+    pub(crate) store: Option<Arc<Store>>,
     next_message: AtomicU64,
     next_incarnation: AtomicU32,
     /// Ends the keepers of subscriptions.
@@ -55,17 +62,34 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    pub(crate) fn new(seed: u64, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, settings: Settings, store: Option<Arc<Store>>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             clock: Clock::start(),
             settings: RwLock::new(settings),
             registry: RwLock::new(Registry::default()),
+            store,
             // Ids are unique and opaque; the seed keeps two runs with it alike, and others apart.
             next_message: AtomicU64::new(10_000_000_000 + (seed % 1_000) * 1_000_000_000),
             next_incarnation: AtomicU32::new(1),
             stop: tokio_util::sync::CancellationToken::new(),
         })
+    }
+
+    /// An engine with what a store held.
+    pub(crate) fn open(
+        seed: u64,
+        settings: Settings,
+        kept: Option<(Arc<Store>, Loaded)>,
+    ) -> Result<Arc<Self>> {
+        match kept {
+            None => Ok(Self::new(seed, settings, None)),
+            Some((store, loaded)) => {
+                let engine = Self::new(seed, settings, Some(store));
+                engine.restore(loaded)?;
+                Ok(engine)
+            }
+        }
     }
 
     /// Is an object of this age returned by GETs and lists yet?

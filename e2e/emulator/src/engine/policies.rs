@@ -29,7 +29,11 @@ impl Engine {
                 self.check_member(member)?;
             }
         }
-        self.with_policy(&request.resource, |cell| cell.write(policy, Instant::now()))
+        self.with_policy(&request.resource, |cell| {
+            let written = cell.write(policy, Instant::now())?;
+            self.store_policy(&request.resource, &written);
+            Ok(written)
+        })
     }
 
     fn check_member(&self, member: &str) -> Result<()> {
@@ -70,7 +74,7 @@ impl Engine {
             || self.with_policy(&project, granted).unwrap_or(false)
     }
 
-    fn with_policy<R>(
+    pub(super) fn with_policy<R>(
         &self,
         resource: &str,
         operation: impl FnOnce(&mut PolicyCell) -> Result<R>,

@@ -26,11 +26,11 @@ impl Engine {
             return project.clone();
         }
         let mut registry = self.registry.write();
-        registry
-            .projects
-            .entry(id.to_owned())
-            .or_insert_with(|| Arc::new(new(id)))
-            .clone()
+        let project = registry.projects.entry(id.to_owned()).or_insert_with(|| {
+            self.store_project(id, default_number(id));
+            Arc::new(new(id))
+        });
+        project.clone()
     }
 
     /// The number of a project: settable, else always the same for an id.
@@ -40,6 +40,7 @@ impl Engine {
 
     pub(crate) fn set_project_number(&self, id: &str, number: u64) {
         self.project(id).number.store(number, Ordering::Relaxed);
+        self.store_project(id, number);
     }
 
     pub(super) fn knows_project_number(&self, number: u64) -> bool {

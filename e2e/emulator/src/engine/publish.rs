@@ -49,7 +49,7 @@ impl Engine {
                 });
                 chosen.push(place);
             });
-            let message = Arc::new(Message::store(message, id, wall));
+            let message = Arc::new(Message::new(message, id, wall, self.store.clone()));
             for place in chosen {
                 if let Some((_, batch)) = batches.get_mut(place) {
                     batch.push(message.clone());

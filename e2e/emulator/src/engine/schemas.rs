@@ -8,6 +8,7 @@ use crate::{
     names::{self, Name},
     pb,
     status::{Code, Result, Status},
+    store::Kind,
 };
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
@@ -22,6 +23,14 @@ pub(super) struct SchemaCell {
 }
 
 impl SchemaCell {
+    /// A schema that the store holds already.
+    pub(super) fn restore(revisions: Vec<pb::Schema>) -> Self {
+        Self {
+            revisions: RwLock::new(revisions),
+            policy: Mutex::default(),
+        }
+    }
+
     fn newest(&self) -> pb::Schema {
         self.revisions.read().last().cloned().unwrap_or_default()
     }
@@ -104,6 +113,7 @@ impl Engine {
             revisions: RwLock::new(vec![schema.clone()]),
             policy: Mutex::default(),
         };
+        self.store_schema(name.as_str(), std::slice::from_ref(&schema));
         registry.schemas.insert(name, Arc::new(cell));
         Ok(schema)
     }
@@ -187,6 +197,7 @@ impl Engine {
         }
         let schema = self.stamp(schema, name);
         revisions.push(schema.clone());
+        self.store_schema(name.as_str(), &revisions);
         Ok(schema)
     }
 
@@ -206,6 +217,7 @@ impl Engine {
             ));
         }
         revisions.remove(position);
+        self.store_schema(name.as_str(), &revisions);
         Ok(revisions.last().cloned().unwrap_or_default())
     }
 
@@ -224,8 +236,10 @@ impl Engine {
                 .filter(|settings| settings.schema == name.as_str())
             {
                 DELETED_SCHEMA.clone_into(&mut settings.schema);
+                self.store_topic(&config);
             }
         }
+        self.store_deletion(Kind::Schema, name.as_str(), None);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use crate::{
     names::{self, DELETED_TOPIC, Name},
     pb,
     status::{Code, Result, Status},
+    store::{Kind, Store, held_key},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
@@ -21,17 +22,43 @@ pub(super) struct Snapshot {
     /// Unacknowledged when it was made, and everything published to the topic since.
     messages: Mutex<BTreeMap<u64, Arc<Message>>>,
     pub(super) policy: Mutex<PolicyCell>,
+    store: Option<Arc<Store>>,
 }
 
 impl Snapshot {
     pub(super) fn add(&self, published: &[Arc<Message>]) {
+        if let Some(store) = &self.store {
+            let name = self.config.read().name.clone();
+            for message in published {
+                store.put(Kind::InSnapshot, &held_key(&name, message.id), Vec::new());
+            }
+        }
         self.messages
             .lock()
             .extend(published.iter().map(|message| (message.id, message.clone())));
     }
 
-    pub(super) fn topic_deleted(&self) {
-        DELETED_TOPIC.clone_into(&mut self.config.write().topic);
+    pub(super) fn topic_deleted(&self) -> pb::Snapshot {
+        let mut config = self.config.write();
+        DELETED_TOPIC.clone_into(&mut config.topic);
+        config.clone()
+    }
+
+    /// A snapshot that the store holds already.
+    pub(super) fn restore(
+        config: pb::Snapshot,
+        held: Vec<Arc<Message>>,
+        now: Instant,
+        store: Option<Arc<Store>>,
+    ) -> Self {
+        Self {
+            created: now,
+            expires: clock::system_time(&config.expire_time.unwrap_or_default()),
+            config: RwLock::new(config),
+            messages: Mutex::new(held.into_iter().map(|message| (message.id, message)).collect()),
+            policy: Mutex::default(),
+            store,
+        }
     }
 }
 
@@ -74,7 +101,9 @@ impl Engine {
             expires: wall + life,
             messages: Mutex::default(),
             policy: Mutex::default(),
+            store: self.store.clone(),
         });
+        self.store_snapshot(&config);
         // From here on it sees what is published; what was there before is added, and being a map
         // it does not mind what is in both.
         topic_cell.snapshots.write().push(snapshot.clone());
@@ -119,6 +148,7 @@ impl Engine {
             }
         }
         labels::validate(&next.labels)?;
+        self.store_snapshot(&next);
         snapshot.config.write().clone_from(&next);
         Ok(next)
     }
@@ -178,6 +208,7 @@ impl Engine {
         if let Some(topic) = topic.ok().and_then(|topic| registry.topics.get(&topic)) {
             topic.snapshots.write().retain(|s| !Arc::ptr_eq(s, &snapshot));
         }
+        self.store_deletion(Kind::Snapshot, name.as_str(), None);
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use crate::{
     pb,
     queue::Queue,
     status::{Code, Result, Status},
+    store::Kind,
 };
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -52,7 +53,9 @@ impl Engine {
             }
         }
         let (now, incarnation) = (Instant::now(), self.incarnation());
-        let queue = Queue::new(fields::rules(&request), self.clock, incarnation);
+        let mut queue = Queue::new(fields::rules(&request), self.clock, incarnation);
+        queue.keep_in(self.store.clone());
+        self.store_subscription(incarnation, &request);
         let subscription = Arc::new(Subscription::new(
             name.clone(),
             request,
@@ -106,6 +109,7 @@ impl Engine {
             }
             let now = Instant::now();
             subscription.queue(|queue| queue.set_rules(fields::rules(&next), now));
+            self.store_subscription(subscription.incarnation, &next);
             *config = next;
         }
         // The expiration may be nearer now.
@@ -162,6 +166,7 @@ impl Engine {
         if let Some(topic) = topic.ok().and_then(|topic| registry.topics.get(&topic)) {
             topic.fanout.write().remove(&subscription);
         }
+        self.store_deletion(Kind::Subscription, name.as_str(), Some(subscription.incarnation));
         subscription.gone.cancel();
         Ok(())
     }
@@ -175,6 +180,7 @@ impl Engine {
         let topic = {
             let mut config = subscription.config.write();
             config.detached = true;
+            self.store_subscription(subscription.incarnation, &config);
             config.topic.clone()
         };
         if let Ok(topic) = self.topic(&topic) {
@@ -200,7 +206,7 @@ impl Engine {
     }
 }
 
-fn parse_filter(text: &str) -> Result<Option<Filter>> {
+pub(super) fn parse_filter(text: &str) -> Result<Option<Filter>> {
     if text.is_empty() {
         return Ok(None);
     }

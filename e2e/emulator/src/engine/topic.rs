@@ -1,7 +1,13 @@
 //! One topic.
 
 use super::{fanout::Fanout, snapshots::Snapshot};
-use crate::{clock, iam::PolicyCell, message::Message, pb};
+use crate::{
+    clock,
+    iam::PolicyCell,
+    message::Message,
+    pb,
+    store::{Kind, Store, held_key},
+};
 use parking_lot::{Mutex, RwLock};
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 use tokio::time::Instant;
@@ -16,10 +22,11 @@ pub(super) struct Topic {
     /// Published messages, oldest first, while the topic retains them.
     pub(super) retained: Mutex<VecDeque<Arc<Message>>>,
     pub(super) policy: Mutex<PolicyCell>,
+    store: Option<Arc<Store>>,
 }
 
 impl Topic {
-    pub(super) fn new(config: pb::Topic, created: Instant) -> Self {
+    pub(super) fn new(config: pb::Topic, created: Instant, store: Option<Arc<Store>>) -> Self {
         Self {
             created,
             config: RwLock::new(config),
@@ -27,6 +34,7 @@ impl Topic {
             snapshots: RwLock::default(),
             retained: Mutex::default(),
             policy: Mutex::default(),
+            store,
         }
     }
 
@@ -41,13 +49,21 @@ impl Topic {
     /// Adds to the retained messages, if the topic has a retention, and drops those past it.
     pub(super) fn retain(&self, messages: &[Arc<Message>], wall: SystemTime) {
         let Some(retention) = self.retention() else { return };
+        let name = self.config.read().name.clone();
+        if let Some(store) = &self.store {
+            for message in messages {
+                store.put(Kind::Retained, &held_key(&name, message.id), Vec::new());
+            }
+        }
         let mut retained = self.retained.lock();
         retained.extend(messages.iter().cloned());
         while retained
             .front()
             .is_some_and(|m| wall.duration_since(m.published).unwrap_or_default() >= retention)
         {
-            retained.pop_front();
+            if let (Some(message), Some(store)) = (retained.pop_front(), &self.store) {
+                store.delete(Kind::Retained, &held_key(&name, message.id));
+            }
         }
     }
 }

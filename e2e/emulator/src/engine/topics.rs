@@ -6,6 +6,7 @@ use crate::{
     names::{self, DELETED_TOPIC, Name},
     pb,
     status::{Code, Result, Status},
+    store::Kind,
 };
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::time::Instant;
@@ -29,9 +30,11 @@ impl Engine {
                 ),
             ));
         }
-        registry
-            .topics
-            .insert(name, Arc::new(Topic::new(request.clone(), Instant::now())));
+        self.store_topic(&request);
+        registry.topics.insert(
+            name,
+            Arc::new(Topic::new(request.clone(), Instant::now(), self.store.clone())),
+        );
         Ok(request)
     }
 
@@ -63,6 +66,7 @@ impl Engine {
         }
         topic_fields::complete(&mut next, &self.settings.read().default_storage_regions)?;
         Self::check_schema(&registry, &next)?;
+        self.store_topic(&next);
         config.clone_from(&next);
         Ok(next)
     }
@@ -117,11 +121,14 @@ impl Engine {
             .remove(&name)
             .ok_or_else(|| Status::not_found(name.as_str()))?;
         for subscription in topic.fanout.read().all() {
-            DELETED_TOPIC.clone_into(&mut subscription.config.write().topic);
+            let mut config = subscription.config.write();
+            DELETED_TOPIC.clone_into(&mut config.topic);
+            self.store_subscription(subscription.incarnation, &config);
         }
         for snapshot in topic.snapshots.read().iter() {
-            snapshot.topic_deleted();
+            self.store_snapshot(&snapshot.topic_deleted());
         }
+        self.store_deletion(Kind::Topic, name.as_str(), None);
         Ok(())
     }
 }

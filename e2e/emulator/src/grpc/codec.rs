@@ -140,7 +140,7 @@ mod tests {
             data: b"x".to_vec().into(),
             ..pb::PubsubMessage::default()
         };
-        let message = Arc::new(Message::store(stored, 7, SystemTime::now()));
+        let message = Arc::new(Message::new(stored, 7, SystemTime::now(), None));
         let ack_id: crate::queue::AckId = "E000000010000000200000003".parse().unwrap();
         let deliveries = Deliveries {
             received: [0, 3, 300]

@@ -68,6 +68,16 @@ impl PolicyCell {
             .or_else(|| self.history.front())
             .map_or(&self.current, |(_, policy)| policy)
     }
+
+    /// The cell of a policy that the store kept.
+    pub(crate) fn restore(policy: Policy) -> Self {
+        let writes = <[u8; 8]>::try_from(&policy.etag[..]).map_or(0, u64::from_be_bytes);
+        Self {
+            history: VecDeque::from([(None, policy.clone())]),
+            current: policy,
+            writes: writes & !ETAG_MARK,
+        }
+    }
 }
 
 /// Makes etags look like the service's (`BwX…`), and never like the never-set one.

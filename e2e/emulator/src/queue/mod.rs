@@ -19,7 +19,7 @@ pub(crate) use ack_id::{ACK_ID_LENGTH, AckId};
 pub(crate) use owner::{Limit, OwnerId};
 pub(crate) use rules::{DeadLetterRule, RetryRule, Rules};
 
-use crate::{clock::Clock, message::Message};
+use crate::{clock::Clock, message::Message, store::Store};
 use lane::Lane;
 use owner::Owners;
 use slots::Slots;
@@ -138,6 +138,16 @@ impl Queue {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.rules
+    }
+
+    /// From now on the backlog is kept in the store as well.
+    pub(crate) fn keep_in(&mut self, store: Option<Arc<Store>>) {
+        self.slots.store = store.map(|store| (store, self.incarnation));
+    }
+
+    /// Has the next tick look for messages past their retention.
+    pub(crate) fn check_retention(&mut self, now: Instant) {
+        self.retention_check = Some(now);
     }
 
     /// New rules hold from the next delivery and the next failure on.

@@ -1,11 +1,15 @@
 //! A slab with generations: an ack id is a place and a generation, so an ack needs no search.
 
 use super::Entry;
+use crate::store::{Kind, Store, backlog_key};
+use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     cells: Vec<Cell>,
     free: Vec<u32>,
+    /// Where the backlog is kept, and the subscription's number there.
+    pub(super) store: Option<(Arc<Store>, u32)>,
 }
 
 #[derive(Debug)]
@@ -16,6 +20,13 @@ struct Cell {
 
 impl Slots {
     pub(super) fn insert(&mut self, entry: Entry) -> u32 {
+        if let Some((store, incarnation)) = &self.store {
+            store.put(
+                Kind::Backlog,
+                &backlog_key(*incarnation, entry.message.id),
+                Vec::new(),
+            );
+        }
         while let Some(slot) = self.free.pop() {
             if let Some(cell) = self.cell(slot) {
                 cell.entry = Some(entry);
@@ -34,6 +45,9 @@ impl Slots {
         let entry = cell.entry.take()?;
         cell.generation = cell.generation.wrapping_add(1);
         self.free.push(slot);
+        if let Some((store, incarnation)) = &self.store {
+            store.delete(Kind::Backlog, &backlog_key(*incarnation, entry.message.id));
+        }
         Some(entry)
     }
 

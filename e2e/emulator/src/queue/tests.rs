@@ -34,7 +34,7 @@ impl Bench {
             ..Default::default()
         };
         self.queue.push(
-            Arc::new(Message::store(wire, id, self.queue.clock.wall(self.now))),
+            Arc::new(Message::new(wire, id, self.queue.clock.wall(self.now), None)),
             self.now,
         );
         id
