@@ -186,8 +186,8 @@ impl Api {
         r: iam::TestIamPermissionsRequest,
     ) -> Result<iam::TestIamPermissionsResponse> {
         let enforced = self.engine.settings.read().iam == IamMode::Enforce;
-        let member = enforced.then(|| caller.member.clone().unwrap_or_default());
-        let call = async { self.engine.test_permissions(&r, member.as_deref()) };
+        let members = enforced.then_some(caller.members.as_slice());
+        let call = async { self.engine.test_permissions(&r, members) };
         self.gate
             .pass(&m::TEST_IAM_PERMISSIONS, &r.resource, &[], caller, call)
             .await

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 /// Who calls.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Caller {
-    /// IAM member of the bearer token.
-    pub(crate) member: Option<String>,
+    /// IAM members that the bearer token stands for; none came with a token that is not there.
+    pub(crate) members: Vec<String>,
     /// `X-Goog-User-Project`: whose quota pays.
     pub(crate) quota_project: Option<String>,
 }
@@ -31,17 +31,17 @@ impl Caller {
                 .strip_prefix("Bearer ")
                 .or_else(|| value.strip_prefix("bearer "))
         });
-        let member = token.map(|token| {
-            crate::identity::member_of(token).unwrap_or_else(|| {
-                if token.contains(':') {
+        let members = token.map_or_else(Vec::new, |token| {
+            crate::identity::members_of(token).unwrap_or_else(|| {
+                vec![if token.contains(':') {
                     token.to_owned()
                 } else {
                     format!("user:{token}")
-                }
+                }]
             })
         });
         Self {
-            member,
+            members,
             quota_project: quota_project.map(str::to_owned),
         }
     }
@@ -94,7 +94,7 @@ impl Gate {
         let entry = Entry {
             method,
             resource,
-            caller: caller.member.as_deref(),
+            caller: caller.members.first().map(String::as_str),
         };
         let code = result.as_ref().err().map(|status| status.code);
         self.calls
@@ -152,14 +152,18 @@ impl Gate {
     }
 
     fn require(&self, caller: &Caller, permission: &str, resource: &str) -> Result<()> {
-        let Some(member) = &caller.member else {
+        if caller.members.is_empty() {
             return Err(Status::new(
                 Code::Unauthenticated,
                 "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
                  authentication credential.",
             ));
-        };
-        if self.engine.allows(member, permission, resource) {
+        }
+        if caller
+            .members
+            .iter()
+            .any(|member| self.engine.allows(member, permission, resource))
+        {
             return Ok(());
         }
         let metadata = BTreeMap::from([

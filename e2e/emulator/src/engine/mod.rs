@@ -23,6 +23,8 @@ mod snapshots;
 mod subscription;
 mod subscription_fields;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod topic;
 mod topic_fields;
 mod topics;

@@ -50,16 +50,21 @@ impl Engine {
         Ok(())
     }
 
-    /// The permissions of those asked for that the member has; everything while IAM is off.
+    /// The permissions of those asked for that the caller has; everything while IAM is off.
     pub(crate) fn test_permissions(
         &self,
         request: &pb::TestIamPermissionsRequest,
-        member: Option<&str>,
+        members: Option<&[String]>,
     ) -> Result<pb::TestIamPermissionsResponse> {
         self.with_policy(&request.resource, |_| Ok(()))?;
         let mut permissions = request.permissions.clone();
-        if let Some(member) = member {
-            permissions.retain(|permission| self.allows(member, permission, &request.resource));
+        if let Some(members) = members {
+            let has = |permission: &String| {
+                members
+                    .iter()
+                    .any(|member| self.allows(member, permission, &request.resource))
+            };
+            permissions.retain(has);
         }
         Ok(pb::TestIamPermissionsResponse { permissions })
     }

@@ -18,6 +18,8 @@ mod topics;
 mod transcode;
 mod values;
 
+pub(crate) use request::Query;
+
 use crate::{api::Api, gate::Caller, limits::MAX_REQUEST_BYTES, status::Status};
 use axum::{body::Body, http::Request, response::Response};
 

@@ -47,6 +47,7 @@ pub(super) async fn call(
         name: resource.to_owned(),
     };
     match (verb.as_str(), segments.as_slice(), action) {
+        ("POST", ["token"], "") => crate::identity::exchange(body).map(Reply::Value),
         // The resource manager has it as a POST, Pub/Sub as a GET.
         ("GET" | "POST", _, ":getIamPolicy") => request.get_policy().await,
         ("POST", _, ":setIamPolicy") => request.set_policy().await,
