@@ -1,6 +1,6 @@
 //! THE PIPELINE: guard (which decodes) → route → claim → handle → note the end → settle.
 //!
-//! Each stage is one line of [`turn`] or [`process`]; what an outcome means for Pub/Sub is in [`crate::disposition`].
+//! Each stage is one line of `turn` or [`process`]; what an outcome means for Pub/Sub is in [`crate::disposition`].
 
 use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -203,7 +203,9 @@ async fn turn(pipeline: &Pipeline, event: &Event, handler: &dyn Handler, leave: 
             release(pipeline, key, &token).await;
             Turn::Again {
                 alone: pipeline.limits.circuit().is_closed(),
-                at_least: retry_after.filter(|_| pipeline.limits.circuit().is_closed()),
+                at_least: retry_after
+                    .filter(|_| pipeline.limits.circuit().is_closed())
+                    .map(|asked| asked.min(LONGEST_HOLD)),
                 why: reason,
             }
         }

@@ -18,6 +18,7 @@ use event_worker::{
     handlers::{http::HttpHandler, log::LogHandler},
 };
 use parking_lot::Mutex;
+use pubsub_emulator::{Code, Fault};
 use serde_json::json;
 use support::{
     Running,
@@ -183,6 +184,27 @@ async fn the_list_of_subscriptions_is_followed() {
     second.publish(1, "tenant-123").await;
     worker.processed("success", 3).await;
     assert_eq!(first.left().await, kept);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_right_is_named_and_waited_for() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("right", json!({})).await;
+    let denied = Fault::fail("Subscriber.StreamingPull", Code::PermissionDenied, 2);
+    cloud.emulator.add_fault(denied);
+    let worker = start(Worker::builder().otherwise(LogHandler), &cloud, &plane).await;
+    let why = until("a reason", || async { worker.ready().await.err() }).await;
+    assert!(why.contains("grant roles/pubsub.subscriber"), "{why}");
+    plane.publish(1, "tenant-123").await;
+    worker.processed("success", 1).await;
+    worker.ready().await.unwrap();
+    assert!(
+        worker
+            .metric("event_worker_stream_errors_total", &["PERMISSION_DENIED"])
+            .await
+            >= 2.0
+    );
     worker.stop().await;
 }
 
