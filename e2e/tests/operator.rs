@@ -124,6 +124,21 @@ async fn a_tenant_becomes_an_event_plane_with_the_fewest_calls_and_then_it_is_qu
     ]);
     assert_eq!(counts, expected);
 
+    // What all tenants share was made once, however many asked for it at the same time.
+    let mut shared = BTreeMap::new();
+    for call in stage.emulator.calls() {
+        let about_topic = call.resource.contains("/topics/living-twin");
+        if about_topic && matches!(call.method, "Publisher.CreateTopic" | "IAMPolicy.SetIamPolicy") {
+            *shared.entry((call.method, call.resource)).or_insert(0) += 1;
+        }
+    }
+    assert_eq!(
+        shared.len(),
+        15,
+        "five topics, their dead-letter topics, and a grant on each of these"
+    );
+    assert!(shared.values().all(|count| *count == 1), "{shared:#?}");
+
     // In Kubernetes: all of it, and none of it more than asked for.
     let namespace = Api::<Namespace>::all(client.clone()).get("fresh").await.unwrap();
     assert_eq!(
