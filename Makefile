@@ -2,9 +2,9 @@
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 SHELL := /bin/bash
-CLUSTER := e2e/cluster/cluster
+cluster := e2e/cluster/cluster
 TAG ?= dev
-export TAG
+export TAG CLUSTER REGISTRY
 
 .PHONY: help
 help: ## List the targets
@@ -31,7 +31,7 @@ unit: ## Tests that need nothing but cargo
 	cargo test --workspace --exclude e2e --lib --bins
 
 integration: ## Tests against the control plane of the bundled Kubernetes
-	$(CLUSTER) build --control-plane-only
+	$(cluster) build --control-plane-only
 	cargo test --workspace --test '*'
 
 e2e: ## The demo's story with checks, on the bundled cluster, and taken down again
@@ -64,13 +64,13 @@ push-operator: ## The operator's image to REGISTRY, as REGISTRY/event-operator:T
 ##@ The bundled cluster
 .PHONY: cluster-up cluster-down clean
 cluster-up: ## Build (once) and start the bundled Kubernetes
-	$(CLUSTER) build
-	$(CLUSTER) up
+	$(cluster) build
+	$(cluster) up
 
 cluster-down: ## Stop it
-	$(CLUSTER) down
+	$(cluster) down
 
 clean: ## Stop the cluster, and remove everything that was built
-	@[ ! -x $(CLUSTER) ] || $(CLUSTER) down
+	@[ ! -x $(cluster) ] || $(cluster) down
 	rm -rf .cache
 	cargo clean

@@ -3,20 +3,15 @@
 set -euo pipefail
 # shellcheck source=config/lib/say.sh
 . "$(dirname "$0")/../config/lib/say.sh"
+# shellcheck source=config/lib/needs.sh
+. "$root/config/lib/needs.sh"
 
 logs=$root/.cache/logs
 mkdir -p "$logs"
 
 phase "What the tests need"
-need cargo https://rustup.rs "it compiles the project"
-need go https://go.dev/dl "it compiles the Kubernetes that the tests run on; Go 1.25 or later"
-need cc gcc "cargo links with it"
-need curl curl "the end-to-end test talks to the emulator with it"
-need jq jq "the end-to-end test reads logs with it"
+needs test
 need shellcheck shellcheck "it checks the shell scripts"
-if [ "${CLUSTER:-bundled}" = bundled ] && [ "$(id -u)" -ne 0 ] && ! docker info >/dev/null 2>&1; then
-  die "The end-to-end test starts a cluster in namespaces of its own, for which it has to be root. Run: sudo make test"
-fi
 ok "It is there"
 
 phase "Kubernetes and helm from source, in the background (5 to 10 minutes the first time; .cache/logs/cluster.log)"

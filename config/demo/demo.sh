@@ -7,6 +7,8 @@ set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 # shellcheck source=config/lib/say.sh
 . "$here/../lib/say.sh"
+# shellcheck source=config/lib/needs.sh
+. "$here/../lib/needs.sh"
 # shellcheck source=config/demo/env.sh
 . "$here/env.sh"
 # shellcheck source=config/demo/install.sh
@@ -37,8 +39,10 @@ finish() {
 }
 
 [ -x "$cluster" ] || die "e2e/cluster/cluster is missing"
-need curl curl "it talks to the emulator"
-need jq jq "it reads logs and answers"
+needs demo
+if [ "${CLUSTER:-}" = current ] && [ -z "${REGISTRY:-}" ]; then
+  die "REGISTRY is missing: with CLUSTER=current, say which registry your cluster pulls from, as in make demo CLUSTER=current REGISTRY=europe-docker.pkg.dev/my-project/images"
+fi
 if $check && "$cluster" status >/dev/null 2>&1; then
   die "A cluster is running, perhaps your demo. The check would take it away; stop it first: make demo-down"
 fi

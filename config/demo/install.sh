@@ -12,14 +12,23 @@ start_cluster() {
 }
 
 load_images() {
-  "$root/config/images/build.sh" event-operator event-worker pubsub-emulator
+  local names=(event-operator event-worker pubsub-emulator)
+  if [ "${CLUSTER:-}" = current ]; then
+    export TAG
+    TAG=demo-$(date +%s)
+    "$root/config/images/build.sh" --push "$REGISTRY" "${names[@]}"
+    return
+  fi
+  "$root/config/images/build.sh" "${names[@]}"
   step_began=$SECONDS # what build.sh did, it has said itself
   "$cluster" load-image "$images"/{event-operator,event-worker,pubsub-emulator}.tar
   ok "The cluster has the images"
 }
 
 # image NAME: the name of its image, which changes with its content.
-image() { cat "$images/$1.ref"; }
+image() {
+  if [ "${CLUSTER:-}" = current ]; then echo "$REGISTRY/$1:$TAG"; else cat "$images/$1.ref"; fi
+}
 
 start_emulator() {
   phase "Pub/Sub, as an emulator in the cluster"
