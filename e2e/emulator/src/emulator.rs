@@ -68,7 +68,7 @@ impl EmulatorBuilder {
     pub async fn start(self) -> anyhow::Result<Emulator> {
         let kept = self.data_dir.as_deref().map(Store::open).transpose()?;
         let engine = Engine::open(self.seed, self.settings, kept)?;
-        engine.sample_each_minute();
+        engine.work_each_minute();
         let gate = Arc::new(Gate::new(engine.clone(), self.seed));
         let api = Api { engine, gate };
         let server = Server::start(&self.host, self.port, api.clone()).await?;
@@ -116,7 +116,7 @@ impl Emulator {
         self.server.address
     }
 
-    /// Finished calls in order: all administrative ones, and the last 10,000 of publish, pull and ack.
+    /// Finished calls in order: the last 200,000 administrative ones, and the last 10,000 of publish, pull and ack.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         self.api.gate.calls.all()

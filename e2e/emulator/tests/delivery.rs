@@ -284,3 +284,44 @@ async fn a_broken_stream_is_opened_again_and_loses_nothing() {
         .count();
     assert_eq!(opened, 2);
 }
+
+/// Two workers, a tenth of the messages refused at first, a stream broken now and then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_between_workers_that_fail() {
+    const MESSAGES: usize = 2_000;
+    let bench = Bench::start().await;
+    bench.create_topic("events").await;
+    bench.create("sub", "events", |s| s).await;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeMap::new()));
+    for worker in 0..2 {
+        let mut stream = bench
+            .subscriber()
+            .await
+            .subscribe(subscription("sub"))
+            .set_max_outstanding_messages(100)
+            .build();
+        let seen = seen.clone();
+        tokio::spawn(async move {
+            while let Some(Ok((message, handler))) = stream.next().await {
+                let mut seen = seen.lock().unwrap();
+                let times = seen.entry(message.message_id.clone()).or_insert(0);
+                *times += 1;
+                let refused = *times == 1 && message.data.ends_with(b"7");
+                if refused { handler.nack() } else { handler.ack() }
+            }
+            panic!("worker {worker} lost its stream");
+        });
+    }
+    for i in 0..MESSAGES {
+        bench.publish("events", &i.to_string(), &[]);
+        if i % 500 == 499 {
+            bench.emulator.break_streams(None);
+            tokio::task::yield_now().await;
+        }
+    }
+    bench.backlog_is("sub", 0).await;
+    let stats = bench.emulator.stats(&subscription("sub")).unwrap();
+    assert_eq!(seen.lock().unwrap().len(), MESSAGES);
+    assert_eq!(stats.totals.acked, MESSAGES as u64);
+    assert_eq!(stats.outstanding, 0);
+}

@@ -78,8 +78,8 @@ pub(crate) struct Series {
 }
 
 impl Engine {
-    /// Samples until the engine is gone.
-    pub(crate) fn sample_each_minute(&self) {
+    /// Samples, and clears away what is old, until the engine is gone.
+    pub(crate) fn work_each_minute(&self) {
         let (engine, stop) = (self.me.clone(), self.stop.clone());
         tokio::spawn(async move {
             tokio::select! {
@@ -143,6 +143,16 @@ impl Engine {
         })
     }
 
+    /// What is past its time goes, even if nobody asks for it.
+    fn drop_old(&self) {
+        let wall = self.clock.wall_now();
+        let topics: Vec<_> = self.registry.read().topics.values().cloned().collect();
+        for topic in topics {
+            topic.retain(&[], wall);
+        }
+        self.drop_expired_snapshots(wall);
+    }
+
     fn sample_all(&self) {
         let now = Instant::now();
         let subscriptions: Vec<_> = self.registry.read().subscriptions.values().cloned().collect();
@@ -167,7 +177,10 @@ async fn sample(engine: Weak<Engine>) {
     loop {
         ticks.tick().await;
         match engine.upgrade() {
-            Some(engine) => engine.sample_all(),
+            Some(engine) => {
+                engine.sample_all();
+                engine.drop_old();
+            }
             None => return,
         }
     }
@@ -213,7 +226,7 @@ mod tests {
             },
             None,
         );
-        engine.sample_each_minute();
+        engine.work_each_minute();
         let topic = pb::Topic {
             name: "projects/p/topics/events".to_owned(),
             ..pb::Topic::default()

@@ -5,7 +5,7 @@ use crate::{
     limits::{DEFAULT_OUTSTANDING_BYTES, DEFAULT_OUTSTANDING_MESSAGES, MAX_ACK_EXTENSION_SECONDS},
     pb,
     queue::{AckId, Delivery, Limit, OwnerId},
-    status::{Code, Detail, Result, Status},
+    status::{Detail, Result, Status},
 };
 use std::{
     collections::BTreeMap,
@@ -218,13 +218,11 @@ impl Engine {
             .collect();
         let message = "Some acknowledgement ids in the request were invalid. This could be because the acknowledgement ids have \
                        expired or the acknowledgement ids were malformed.";
-        Err(
-            Status::new(Code::FailedPrecondition, message).with(Detail::ErrorInfo {
-                reason: "EXACTLY_ONCE_ACKID_FAILURE".to_owned(),
-                domain: "pubsub.googleapis.com".to_owned(),
-                metadata,
-            }),
-        )
+        Err(Status::invalid(message).with(Detail::ErrorInfo {
+            reason: "EXACTLY_ONCE_ACKID_FAILURE".to_owned(),
+            domain: "pubsub.googleapis.com".to_owned(),
+            metadata,
+        }))
     }
 }
 

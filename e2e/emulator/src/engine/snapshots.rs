@@ -212,6 +212,22 @@ impl Engine {
         Ok(())
     }
 
+    pub(super) fn drop_expired_snapshots(&self, wall: SystemTime) {
+        let expired: Vec<String> = {
+            let registry = self.registry.read();
+            registry
+                .snapshots
+                .iter()
+                .filter(|(_, s)| s.expires <= wall)
+                .map(|(name, _)| name.to_string())
+                .collect()
+        };
+        for snapshot in expired {
+            // Only fails if somebody was faster.
+            let _ = self.delete_snapshot(&pb::DeleteSnapshotRequest { snapshot });
+        }
+    }
+
     pub(crate) fn seek(&self, request: &pb::SeekRequest) -> Result<pb::SeekResponse> {
         let subscription = self.subscription(&request.subscription)?;
         let topic = subscription.config.read().topic.clone();

@@ -151,6 +151,34 @@ async fn a_pull_waits_for_a_message_and_gives_up_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_snapshot_expires_after_seven_days() {
+    let engine = engine();
+    engine.work_each_minute();
+    engine
+        .create_subscription(subscription(SUBSCRIPTION, TOPIC))
+        .unwrap();
+    let name = "projects/p/snapshots/snap".to_owned();
+    let request = pb::CreateSnapshotRequest {
+        name,
+        subscription: SUBSCRIPTION.to_owned(),
+        ..pb::CreateSnapshotRequest::default()
+    };
+    engine.create_snapshot(request.clone()).unwrap();
+    let list = pb::ListTopicSnapshotsRequest {
+        topic: TOPIC.to_owned(),
+        ..pb::ListTopicSnapshotsRequest::default()
+    };
+    wait(6 * DAY + Duration::from_secs(86_280)).await;
+    assert_eq!(engine.list_topic_snapshots(&list).unwrap().snapshots.len(), 1);
+    wait(Duration::from_secs(240)).await;
+    assert!(engine.list_topic_snapshots(&list).unwrap().snapshots.is_empty());
+    // With a backlog almost seven days old there is nothing worth a snapshot.
+    publish(&engine);
+    wait(6 * DAY + Duration::from_secs(84_600)).await;
+    assert!(engine.create_snapshot(request).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn deleting_a_topic_strands_what_hangs_on_it() {
     let engine = engine();
     engine

@@ -6,7 +6,7 @@ use crate::{
     iam::PolicyCell,
     message::Message,
     pb,
-    store::{Kind, Store, held_key},
+    store::{Kind, Store, held_key, held_prefix},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
@@ -48,8 +48,11 @@ impl Topic {
 
     /// Adds to the retained messages, if the topic has a retention, and drops those past it.
     pub(super) fn retain(&self, messages: &[Arc<Message>], wall: SystemTime) {
-        let Some(retention) = self.retention() else { return };
         let name = self.config.read().name.clone();
+        let Some(retention) = self.retention() else {
+            self.forget_retained(&name);
+            return;
+        };
         if let Some(store) = &self.store {
             for message in messages {
                 store.put(Kind::Retained, &held_key(&name, message.id), Vec::new());
@@ -64,6 +67,18 @@ impl Topic {
             if let (Some(message), Some(store)) = (retained.pop_front(), &self.store) {
                 store.delete(Kind::Retained, &held_key(&name, message.id));
             }
+        }
+    }
+
+    /// The retention was taken away.
+    fn forget_retained(&self, name: &str) {
+        let mut retained = self.retained.lock();
+        if retained.is_empty() {
+            return;
+        }
+        retained.clear();
+        if let Some(store) = &self.store {
+            store.delete_prefix(Kind::Retained, &held_prefix(name));
         }
     }
 }

@@ -310,6 +310,49 @@ mod tests {
         );
     }
 
+    fn json() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let names = prop::sample::select(vec![
+            "name",
+            "labels",
+            "state",
+            "pushConfig",
+            "ackDeadlineSeconds",
+            "expirationPolicy",
+            "ttl",
+            "x",
+        ]);
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[0-9a-zé=.,_-]{0,8}s?".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::vec((names.clone(), inner), 0..4)
+                    .prop_map(|entries| entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_json_is_read_or_refused(json in json()) {
+            if let Ok(bytes) = from_json(&json, &t::SUBSCRIPTION) {
+                proptest::prop_assert!(pb::Subscription::decode(bytes.as_slice()).is_ok());
+                to_json(&bytes, &t::SUBSCRIPTION, false);
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            to_json(&bytes, &t::SUBSCRIPTION, true);
+        }
+    }
+
     #[test]
     fn unknown_names_and_wrong_types_are_refused() {
         for json in [
