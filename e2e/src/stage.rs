@@ -102,6 +102,7 @@ async fn set_up(plane: &'static ControlPlane) -> anyhow::Result<(Emulator, impl 
     file.project_number = Some(emulator.project_number(PROJECT));
     let mut settings = file.into_settings("test-cluster")?;
     settings.resync = RESYNC;
+    settings.visibility_lag = Duration::ZERO;
     let metrics = Arc::new(Metrics::new()?);
     let google = GooglePubSub::connect(&Connection::emulator(&emulator.endpoint())).await?;
     let pubsub = Arc::new(Metered::new(

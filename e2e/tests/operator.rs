@@ -16,14 +16,16 @@ use e2e::{
     eventually::eventually,
     stage::{PROJECT, Stage},
 };
+use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, ServiceAccount},
+    events::v1::Event,
     networking::v1::NetworkPolicy,
 };
 use kube::{
     Api, Client, ResourceExt as _,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 
@@ -541,8 +543,51 @@ async fn a_subscription_of_somebody_else_is_reported_and_left_alone() {
     assert!(stage.emulator.subscription(&name).is_some());
 }
 
+#[tokio::test]
+async fn what_was_deleted_behind_our_back_is_made_again_and_the_loss_is_said() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    apply(&client, "robbed", json!({"subscriptions": [{"topic": "events"}]})).await;
+    ready(&client, "robbed").await;
+    let name = format!("projects/{PROJECT}/subscriptions/living-twin-events-robbed-worker");
+    let connection = events::Connection::emulator(&stage.emulator.endpoint());
+    let subscriptions = events::connect!(SubscriptionAdmin::builder(), &connection)
+        .build()
+        .await
+        .unwrap();
+    subscriptions
+        .delete_subscription()
+        .set_subscription(&name)
+        .send()
+        .await
+        .unwrap();
+    eventually("it is made again, with its rights", PATIENCE, async || {
+        let policy = format!("{:?}", stage.emulator.policy(&name));
+        if policy.contains("workloadIdentityPools") {
+            Ok(())
+        } else {
+            Err(policy)
+        }
+    })
+    .await;
+    let events = Api::<Event>::namespaced(client.clone(), "robbed");
+    eventually("an event says what is lost", PATIENCE, async || {
+        let notes: Vec<_> = events
+            .list(&ListParams::default())
+            .await
+            .unwrap()
+            .items
+            .into_iter()
+            .collect();
+        let said = notes
+            .iter()
+            .any(|one| one.reason.as_deref() == Some("BacklogLost"));
+        if said { Ok(()) } else { Err(notes) }
+    })
+    .await;
+}
+
 async fn foreign_subscription(stage: &Stage, name: &str) {
-    use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
     let connection = events::Connection::emulator(&stage.emulator.endpoint());
     let topics = events::connect!(TopicAdmin::builder(), &connection)
         .build()

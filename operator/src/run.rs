@@ -84,7 +84,7 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     wait_for_crds(&client).await?;
-    let inventory = Inventory::new(Arc::clone(&pubsub), settings.resync, settings.iam_resync);
+    let inventory = Inventory::new(Arc::clone(&pubsub), &settings);
     if let Some(number) = settings.project_number {
         inventory.note_project_number(&settings.project, number);
     }

@@ -48,6 +48,9 @@ pub struct Settings {
     pub resync: Duration,
     /// How often a policy is read again: one call per object, where the rest costs a page for many.
     pub iam_resync: Duration,
+    /// How long a fresh object may be missing from lists: what was written less than this long before a list began is
+    /// believed over the list.
+    pub visibility_lag: Duration,
     /// How long after its Tenant went a retained subscription is adopted without being asked.
     pub retain_for: Duration,
     /// Admin calls per minute that the operator allows itself.

@@ -12,17 +12,16 @@ use events::{ProjectId, SubscriptionName, TopicName};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
+use crate::settings::Settings;
 
-/// A fresh object may be missing from lists for a while: reads lag behind writes. What was written less than this long
-/// before a list began is believed over the list.
-const VISIBILITY_LAG: Duration = Duration::from_secs(120);
+use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
 
 /// What is remembered of all projects.
 pub struct Inventory {
     pubsub: Arc<dyn PubSub>,
     max_age: Duration,
     policy_max_age: Duration,
+    visibility_lag: Duration,
     projects: Mutex<HashMap<ProjectId, Arc<Project>>>,
     numbers: Mutex<HashMap<ProjectId, u64>>,
 }
@@ -71,8 +70,8 @@ impl<K: Eq + Hash + Clone, V> Known<K, V> {
     }
 
     /// Takes over a list that was begun at `begun`, but keeps what was written too shortly before to be in it.
-    fn replace(&mut self, listed: HashMap<K, V>, begun: Instant) {
-        self.written.retain(|_, at| *at + VISIBILITY_LAG > begun);
+    fn replace(&mut self, listed: HashMap<K, V>, begun: Instant, visibility_lag: Duration) {
+        self.written.retain(|_, at| *at + visibility_lag > begun);
         let mut old = std::mem::replace(&mut self.objects, listed);
         for key in self.written.keys() {
             match old.remove(key) {
@@ -84,13 +83,14 @@ impl<K: Eq + Hash + Clone, V> Known<K, V> {
 }
 
 impl Inventory {
-    /// An empty inventory that lists again after `max_age`, and reads a policy again after `policy_max_age`.
+    /// An empty inventory that looks as often as the settings say.
     #[must_use]
-    pub fn new(pubsub: Arc<dyn PubSub>, max_age: Duration, policy_max_age: Duration) -> Self {
+    pub fn new(pubsub: Arc<dyn PubSub>, settings: &Settings) -> Self {
         Self {
             pubsub,
-            max_age,
-            policy_max_age,
+            max_age: settings.resync,
+            policy_max_age: settings.iam_resync,
+            visibility_lag: settings.visibility_lag,
             projects: Mutex::default(),
             numbers: Mutex::default(),
         }
@@ -133,6 +133,7 @@ impl Inventory {
                 .map(|topic| (topic.name.clone(), topic))
                 .collect(),
             begun,
+            self.visibility_lag,
         );
         shelf.subscriptions.replace(
             subscriptions
@@ -140,6 +141,7 @@ impl Inventory {
                 .map(|one| (one.name.clone(), one))
                 .collect(),
             begun,
+            self.visibility_lag,
         );
         shelf.listed = Some(begun);
         Ok(())
@@ -295,15 +297,17 @@ impl<T> Pages<T> {
 mod tests {
     use super::*;
 
+    const LAG: Duration = Duration::from_secs(120);
+
     #[tokio::test(start_paused = true)]
     async fn a_list_that_lags_does_not_hide_what_was_just_made() {
         let mut known = Known::default();
         known.write(&"fresh", Some(1));
         known.write(&"deleted", None);
-        known.replace(HashMap::from([("deleted", 2), ("other", 3)]), Instant::now());
+        known.replace(HashMap::from([("deleted", 2), ("other", 3)]), Instant::now(), LAG);
         assert_eq!(known.objects, HashMap::from([("fresh", 1), ("other", 3)]));
-        tokio::time::advance(VISIBILITY_LAG).await;
-        known.replace(HashMap::from([("other", 3)]), Instant::now());
+        tokio::time::advance(LAG).await;
+        known.replace(HashMap::from([("other", 3)]), Instant::now(), LAG);
         assert_eq!(
             known.objects,
             HashMap::from([("other", 3)]),

@@ -80,6 +80,7 @@ impl ConfigFile {
             identity,
             resync: at_least("resync", self.resync, 10)?,
             iam_resync: at_least("iamResync", self.iam_resync, 60)?,
+            visibility_lag: self.visibility_lag.get(),
             retain_for: self.retain_for.get(),
             admin_calls_per_minute: scaled(self.quota.admin_calls_per_minute, self.quota.share),
             project,

@@ -54,6 +54,9 @@ pub struct ConfigFile {
     /// How often a policy is read again.
     #[serde(default = "default_iam_resync")]
     pub iam_resync: Span,
+    /// How long a fresh object may be missing from lists.
+    #[serde(default = "default_visibility_lag")]
+    pub visibility_lag: Span,
     /// How long a retained subscription is adopted without being asked.
     #[serde(default = "default_retain_for")]
     pub retain_for: Span,
@@ -139,6 +142,10 @@ fn default_resync() -> Span {
 
 fn default_iam_resync() -> Span {
     Span::from_hours(1)
+}
+
+fn default_visibility_lag() -> Span {
+    Span::from_secs(120)
 }
 
 fn default_retain_for() -> Span {

@@ -76,6 +76,14 @@ impl Plan {
         })
     }
 
+    /// Whether it makes this subscription.
+    #[must_use]
+    pub fn creates(&self, name: &SubscriptionName) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::CreateSubscription(one) if one.name == *name))
+    }
+
     fn add(&mut self, proves: ConditionType, action: Option<Action>) {
         self.steps.extend(action.map(|action| Step { proves, action }));
     }

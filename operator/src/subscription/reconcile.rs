@@ -74,30 +74,49 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
     match converge(subscription, &valid, ctx).await {
         Ok((plan, outcome)) => {
             say(subscription, ctx, &Progress::Planned(&valid, &plan, &outcome)).await?;
-            if outcome.applied > 0 {
-                let done = Plan {
-                    steps: plan.steps.into_iter().take(outcome.applied).collect(),
-                };
-                tracing::info!(
-                    name = subscription.name_any(),
-                    namespace = subscription.namespace(),
-                    writes = outcome.applied,
-                    "Applied: {done}."
-                );
-                ctx.tell(
-                    subscription,
-                    EventType::Normal,
-                    "Applied",
-                    format!("Done: {done}."),
-                )
-                .await;
-            }
+            let done = Plan {
+                steps: plan.steps.into_iter().take(outcome.applied).collect(),
+            };
+            report(subscription, &valid, &done, ctx).await;
             outcome.failure.map_or(Ok(Next::Resync), Err)
         }
         Err(failure) => {
             say(subscription, ctx, &Progress::Unplanned(&valid, &failure)).await?;
             Err(failure)
         }
+    }
+}
+
+/// Says what was written; and what was lost, when a subscription had to be made that was there before.
+async fn report(subscription: &EventSubscription, valid: &Valid, done: &Plan, ctx: &Context) {
+    if done.is_empty() {
+        return;
+    }
+    let (name, namespace, writes) = (
+        subscription.name_any(),
+        subscription.namespace(),
+        done.steps.len(),
+    );
+    tracing::info!(name, namespace, writes, "Applied: {done}.");
+    ctx.tell(
+        subscription,
+        EventType::Normal,
+        "Applied",
+        format!("Done: {done}."),
+    )
+    .await;
+    let was_there = subscription
+        .status
+        .as_ref()
+        .and_then(|status| status.subscription.as_deref());
+    if done.creates(&valid.subscription) && was_there == Some(&valid.subscription.to_string()) {
+        let note = format!(
+            "Subscription {} had been deleted by somebody else. It was made again; the messages it held are lost.",
+            valid.subscription.id()
+        );
+        tracing::error!(name, namespace, "{note}");
+        ctx.tell(subscription, EventType::Warning, "BacklogLost", note)
+            .await;
     }
 }
 
