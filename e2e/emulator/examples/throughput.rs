@@ -1,7 +1,7 @@
 //! How fast is one subscription? Publishes messages of 1 KB, then pulls and acks them with the
 //! official client, server and client in one process.
 //!
-//! `cargo run --release -p pubsub-emulator --example throughput -- [messages] [outstanding] [subscriptions]`
+//! `cargo run --release -p pubsub-emulator --example throughput -- [messages] [outstanding] [subscriptions] [data directory]`
 
 #![allow(clippy::print_stdout, reason = "it is its purpose")]
 
@@ -15,12 +15,16 @@ const TOPIC: &str = "projects/p/topics/events";
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let mut numbers = std::env::args().skip(1).map(|arg| arg.parse::<u32>());
+    let mut numbers = std::env::args().skip(1).take(3).map(|arg| arg.parse::<u32>());
     let messages = numbers.next().transpose()?.unwrap_or(500_000);
     let outstanding = numbers.next().transpose()?.unwrap_or(1_000);
     let subscriptions = numbers.next().transpose()?.unwrap_or(1);
 
-    let emulator = Emulator::builder().start().await?;
+    let mut builder = Emulator::builder();
+    if let Some(directory) = std::env::args().nth(4) {
+        builder = builder.data_dir(directory);
+    }
+    let emulator = builder.start().await?;
     let (endpoint, anonymous) = (emulator.endpoint(), anonymous::Builder::new().build());
     let topics = TopicAdmin::builder()
         .with_endpoint(&endpoint)
@@ -86,6 +90,7 @@ async fn main() -> anyhow::Result<()> {
         ack.await?;
     }
     report("published by the client", count, started);
+    emulator.shutdown().await;
     Ok(())
 }
 

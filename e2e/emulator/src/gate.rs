@@ -121,34 +121,38 @@ impl Gate {
         also: &[Also<'_>],
         caller: &Caller,
     ) -> Result<()> {
-        let (mode, quota) = {
-            let settings = self.engine.settings.read();
-            (settings.iam, settings.admin_quota_per_minute)
-        };
-        let project = resource.split('/').nth(1).unwrap_or_default();
+        let quota = self.engine.settings.read().admin_quota_per_minute;
         if let Some(per_minute) = quota.filter(|_| method.admin) {
-            let payer = caller.quota_project.as_deref().unwrap_or(project);
-            self.quota.take(
-                payer,
-                self.engine.project_number(payer),
-                per_minute,
-                Instant::now(),
-            )?;
+            let payer = caller
+                .quota_project
+                .as_deref()
+                .unwrap_or_else(|| project_of(resource));
+            let number = self.engine.project_number(payer);
+            self.quota.take(payer, number, per_minute, Instant::now())?;
         }
-        match mode {
-            IamMode::Off => Ok(()),
-            IamMode::Enforce => {
-                let own = if method.on_project {
-                    format!("projects/{project}")
-                } else {
-                    resource.to_owned()
-                };
-                std::iter::once((method.permission, own.as_str()))
-                    .chain(also.iter().copied())
-                    .filter(|(permission, _)| !permission.is_empty())
-                    .try_for_each(|(permission, resource)| self.require(caller, permission, resource))
-            }
+        self.authorise(method, resource, also, caller)
+    }
+
+    /// Are the permissions there? Asked at the start of a call, and again and again in a stream.
+    pub(crate) fn authorise(
+        &self,
+        method: &'static Method,
+        resource: &str,
+        also: &[Also<'_>],
+        caller: &Caller,
+    ) -> Result<()> {
+        if self.engine.settings.read().iam == IamMode::Off {
+            return Ok(());
         }
+        let own = if method.on_project {
+            format!("projects/{}", project_of(resource))
+        } else {
+            resource.to_owned()
+        };
+        std::iter::once((method.permission, own.as_str()))
+            .chain(also.iter().copied())
+            .filter(|(permission, _)| !permission.is_empty())
+            .try_for_each(|(permission, resource)| self.require(caller, permission, resource))
     }
 
     fn require(&self, caller: &Caller, permission: &str, resource: &str) -> Result<()> {
@@ -180,6 +184,10 @@ impl Gate {
             metadata,
         }))
     }
+}
+
+fn project_of(resource: &str) -> &str {
+    resource.split('/').nth(1).unwrap_or_default()
 }
 
 fn answer(fault: &Fault) -> Option<Status> {

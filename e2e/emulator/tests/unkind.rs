@@ -430,3 +430,59 @@ async fn schemas_are_stored_with_their_revisions() {
     let (_, stranded) = rest(reqwest::Method::GET, format!("/v1/{}", topic("one")), json!({})).await;
     assert_eq!(stranded["schemaSettings"]["schema"], "_deleted-schema_");
 }
+
+/// The credentials of the official client with a principal of the emulator's.
+#[derive(Debug)]
+struct As(&'static str);
+
+impl google_cloud_auth::credentials::CredentialsProvider for As {
+    async fn headers(
+        &self,
+        _: axum::http::Extensions,
+    ) -> Result<
+        google_cloud_auth::credentials::CacheableResource<axum::http::HeaderMap>,
+        google_cloud_auth::errors::CredentialsError,
+    > {
+        let mut headers = axum::http::HeaderMap::new();
+        headers.insert(
+            "authorization",
+            format!("Bearer {}", self.0).parse().expect("a header"),
+        );
+        let entity_tag = google_cloud_auth::credentials::EntityTag::new();
+        Ok(google_cloud_auth::credentials::CacheableResource::New {
+            entity_tag,
+            data: headers,
+        })
+    }
+
+    async fn universe_domain(&self) -> Option<String> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_grant_ends_an_open_stream() {
+    let bench = Bench::start().await;
+    bench.create_topic("one").await;
+    bench.create("sub", "one", |s| s).await;
+    bench.grant(&subscription("sub"), "roles/pubsub.subscriber", "user:worker");
+    bench
+        .emulator
+        .change_settings(|settings| settings.iam = IamMode::Enforce);
+    let subscriber = google_cloud_pubsub::client::Subscriber::builder()
+        .with_endpoint(bench.emulator.endpoint())
+        .with_credentials(google_cloud_auth::credentials::Credentials::from(As(
+            "user:worker",
+        )))
+        .build()
+        .await
+        .unwrap();
+    let mut stream = subscriber.subscribe(subscription("sub")).build();
+    bench.publish("one", "1", &[]);
+    stream.next().await.unwrap().unwrap().1.ack();
+    let nobody = pubsub_emulator::iam_pb::Policy::default();
+    bench.emulator.set_policy(&subscription("sub"), nobody).unwrap();
+    bench.publish("one", "2", &[]);
+    let error = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(error.status().unwrap().code, Code::PermissionDenied);
+}

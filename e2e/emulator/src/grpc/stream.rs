@@ -36,6 +36,7 @@ enum Phase {
 
 struct Session {
     api: Api,
+    caller: Caller,
     requests: Box<Streaming<pb::StreamingPullRequest>>,
     puller: Puller,
     heartbeats: bool,
@@ -62,7 +63,7 @@ pub(super) fn open(
                 api,
                 caller,
                 requests,
-            } => match Session::start(api, &caller, requests).await {
+            } => match Session::start(api, caller, requests).await {
                 Ok(Some(session)) => Box::new(session),
                 Ok(None) => return None,
                 Err(status) => return Some((Err(to_tonic(status)), Phase::Closed)),
@@ -81,7 +82,7 @@ impl Session {
     /// `None` if the client went away before it said what it wants.
     async fn start(
         api: Api,
-        caller: &Caller,
+        caller: Caller,
         mut requests: Box<Streaming<pb::StreamingPullRequest>>,
     ) -> Result<Option<Self>> {
         let Ok(Some(first)) = requests.message().await else {
@@ -97,13 +98,14 @@ impl Session {
         };
         let mut puller = api
             .gate
-            .pass(&STREAMING_PULL, &first.subscription, &[], caller, opening)
+            .pass(&STREAMING_PULL, &first.subscription, &[], &caller, opening)
             .await?;
         puller.set_hold(first.stream_ack_deadline_seconds);
         let heartbeats = first.protocol_version >= 1;
         let breaks = puller.subscription.breaks.subscribe();
         let mut session = Self {
             api,
+            caller,
             requests,
             puller,
             heartbeats,
@@ -117,6 +119,13 @@ impl Session {
     /// The next response. `None`: the client is done.
     async fn next(&mut self) -> Result<Option<Deliveries>> {
         loop {
+            // A grant that is taken away ends the stream too, not only the next one.
+            self.api.gate.authorise(
+                &STREAMING_PULL,
+                self.puller.subscription.name.as_str(),
+                &[],
+                &self.caller,
+            )?;
             if self.puller.subscription.gone.is_cancelled() {
                 return Err(Engine::gone(&self.puller.subscription));
             }
