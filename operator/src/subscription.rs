@@ -1,6 +1,7 @@
 //! The EventSubscription's stages, one file each, in their order; [`reconcile`] reads them aloud.
 
 pub mod apply;
+mod delete;
 pub mod desired;
 pub mod finalize;
 pub mod observe;

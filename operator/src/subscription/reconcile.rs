@@ -13,19 +13,17 @@ use tokio::time::Instant;
 
 use super::{
     apply::{self, Outcome},
+    delete,
     desired::{Desired, Principals, desired},
-    finalize::{self, Kept},
     observe::observe,
-    ownership::Rules,
     plan::{Plan, plan},
     status::{self, Progress},
-    validate::{self, Surroundings, Valid, validate},
+    validate::{Surroundings, Valid, validate},
 };
 use crate::{
     context::{Context, Next},
     failure::Failure,
     kubernetes::{Key, Kind, write},
-    pubsub::Resource,
     tenant::desired::WORKER,
 };
 
@@ -39,7 +37,7 @@ pub async fn reconcile(
 ) -> Result<Action, Infallible> {
     let started = Instant::now();
     let result = if subscription.metadata.deletion_timestamp.is_some() {
-        delete(&subscription, &ctx).await
+        delete::delete(&subscription, &ctx).await
     } else {
         keep(&subscription, &ctx).await
     };
@@ -201,111 +199,7 @@ async fn refuse_a_new_name(
     ))
 }
 
-async fn delete(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
-    if !subscription
-        .finalizers()
-        .iter()
-        .any(|one| one == label::FINALIZER)
-    {
-        return Ok(Next::Change);
-    }
-    let abandoned = subscription
-        .annotations()
-        .get(label::ABANDON)
-        .is_some_and(|value| value == "true");
-    if !abandoned && let Err(failure) = clean_up(subscription, ctx).await {
-        let status = status::terminating(subscription, &failure, Timestamp::now());
-        let api = write::api_of(&ctx.client, subscription);
-        write::set_status(
-            &api,
-            &subscription.name_any(),
-            subscription.status.as_ref(),
-            &status,
-        )
-        .await?;
-        return Err(failure);
-    }
-    write::set_finalizer(&write::api_of(&ctx.client, subscription), subscription, false).await?;
-    Ok(Next::Change)
-}
-
-async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(), Failure> {
-    // One outside its Tenant's namespace never had anything, whatever its status says.
-    let namespace = subscription.namespace().unwrap_or_default();
-    if ctx.children.tenant_of_namespace(&namespace).as_ref() != Some(&subscription.spec.tenant_ref.name) {
-        return Ok(());
-    }
-    let tenant = tenant(subscription, ctx);
-    let kept = kept(subscription, tenant.as_deref(), ctx).await?;
-    let stamp = validate::stamp(subscription, &ctx.settings);
-    let rules = Rules {
-        adopt: false,
-        adopt_from: vec![],
-        retain_for: ctx.settings.retain_for,
-    };
-    let policy = validate::deletion_policy(subscription, tenant.as_deref());
-    let plan = finalize::release(
-        &kept,
-        policy,
-        &ctx.settings.identity.pool,
-        &stamp,
-        &rules,
-        Timestamp::now(),
-    );
-    let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await;
-    if outcome.applied > 0 {
-        tracing::info!(
-            name = subscription.name_any(),
-            namespace = subscription.namespace(),
-            ?policy,
-            writes = outcome.applied,
-            "Cleaned up: {plan}."
-        );
-    }
-    outcome.failure.map_or(Ok(()), Err)
-}
-
-/// What is there of it: by the names in its status, and by those its spec comes to, in case it went before it could be
-/// written down.
-async fn kept(
-    subscription: &EventSubscription,
-    tenant: Option<&Tenant>,
-    ctx: &Context,
-) -> Result<Vec<Kept>, Failure> {
-    let status = subscription.status.clone().unwrap_or_default();
-    let parsed = |name: Option<String>| name.and_then(|name| SubscriptionName::parse(&name).ok());
-    let named =
-        tenant.and_then(|tenant| validate::names(tenant, &subscription.spec.settings, &ctx.settings).ok());
-    let (worker, dead) = named
-        .map(|one| (one.subscription, one.dead_letter_subscription))
-        .unzip();
-    let mut candidates = [
-        (parsed(status.subscription), true),
-        (worker, true),
-        (parsed(status.dead_letter_subscription), false),
-        (dead, false),
-    ]
-    .into_iter()
-    .filter_map(|(name, is_pulled)| name.map(|name| (name, is_pulled)))
-    .collect::<Vec<_>>();
-    candidates.sort();
-    candidates.dedup_by(|a, b| a.0 == b.0);
-    let mut kept = Vec::new();
-    for (name, is_pulled) in candidates {
-        ctx.inventory.refresh(name.project()).await?;
-        let Some(config) = ctx.inventory.subscription(&name).await? else {
-            continue;
-        };
-        let policy = match is_pulled {
-            true => Some(ctx.inventory.policy(&Resource::Subscription(name)).await?),
-            false => None,
-        };
-        kept.push(Kept { config, policy });
-    }
-    Ok(kept)
-}
-
-fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
+pub(super) fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
     ctx.tenants
         .get(&ObjectRef::new(&subscription.spec.tenant_ref.name))
 }
