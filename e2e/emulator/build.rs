@@ -2,11 +2,19 @@
 
 use tonic_build::manual::{Builder, Method, Service};
 
-const PROST: &str = "tonic_prost::ProstCodec";
 /// Writes stored messages straight into the response (see `grpc/codec.rs`).
 const DELIVERY: &str = "crate::grpc::codec::DeliveryCodec";
 const PUBSUB: &str = "googleapis_tonic_google_pubsub_v1::google::pubsub::v1";
 const IAM: &str = "googleapis_tonic_google_iam_v1::google::iam::v1";
+
+/// Each kind of request has its own limits (see `grpc/request.rs`).
+fn codec(route: &str) -> &'static str {
+    match route {
+        "Publish" => "crate::grpc::request::PublishCodec",
+        "Acknowledge" | "ModifyAckDeadline" => "crate::grpc::request::AckCodec",
+        _ => "crate::grpc::request::AdminCodec",
+    }
+}
 
 fn method(route: &str, input: String, output: String) -> Method {
     Method::builder()
@@ -14,7 +22,7 @@ fn method(route: &str, input: String, output: String) -> Method {
         .route_name(route)
         .input_type(input)
         .output_type(output)
-        .codec_path(PROST)
+        .codec_path(codec(route))
         .build()
 }
 

@@ -1,9 +1,11 @@
 //! The methods of the service, one call each, for both transports: through the gate, to the engine.
 
 use crate::{
+    also,
     engine::Engine,
     gate::{Caller, Gate},
     iam::pb as iam,
+    identity::TokenService,
     methods as m,
     names::{Kind, Name},
     pb,
@@ -18,6 +20,7 @@ use std::sync::Arc;
 pub(crate) struct Api {
     pub(crate) engine: Arc<Engine>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) tokens: Arc<TokenService>,
 }
 
 /// Methods that need no more than their own permission on the resource that the request names.
@@ -40,8 +43,6 @@ fn of<T>(message: Option<&T>, name: impl Fn(&T) -> &String) -> String {
 }
 
 plain! {
-    create_topic, CREATE_TOPIC, pb::Topic => pb::Topic, |r| r.name.clone(), Engine::create_topic;
-    update_topic, UPDATE_TOPIC, pb::UpdateTopicRequest => pb::Topic, |r| of(r.topic.as_ref(), |t| &t.name), Engine::update_topic;
     publish, PUBLISH, pb::PublishRequest => pb::PublishResponse, |r| r.topic.clone(), Engine::publish;
     get_topic, GET_TOPIC, pb::GetTopicRequest => pb::Topic, |r| r.topic.clone(), |e: &Engine, r| e.get_topic(&r);
     list_topics, LIST_TOPICS, pb::ListTopicsRequest => pb::ListTopicsResponse, |r| r.project.clone(), |e: &Engine, r| e.list_topics(&r);
@@ -53,13 +54,10 @@ plain! {
 
     get_subscription, GET_SUBSCRIPTION, pb::GetSubscriptionRequest => pb::Subscription,
         |r| r.subscription.clone(), |e: &Engine, r| e.get_subscription(&r);
-    update_subscription, UPDATE_SUBSCRIPTION, pb::UpdateSubscriptionRequest => pb::Subscription,
-        |r| of(r.subscription.as_ref(), |s| &s.name), Engine::update_subscription;
     list_subscriptions, LIST_SUBSCRIPTIONS, pb::ListSubscriptionsRequest => pb::ListSubscriptionsResponse,
         |r| r.project.clone(), |e: &Engine, r| e.list_subscriptions(&r);
     delete_subscription, DELETE_SUBSCRIPTION, pb::DeleteSubscriptionRequest => (),
         |r| r.subscription.clone(), |e: &Engine, r| e.delete_subscription(&r);
-    modify_push_config, MODIFY_PUSH_CONFIG, pb::ModifyPushConfigRequest => (), |r| r.subscription.clone(), Engine::modify_push_config;
     modify_ack_deadline, MODIFY_ACK_DEADLINE, pb::ModifyAckDeadlineRequest => (),
         |r| r.subscription.clone(), Engine::modify_ack_deadline;
     acknowledge, ACKNOWLEDGE, pb::AcknowledgeRequest => (), |r| r.subscription.clone(), Engine::acknowledge;
@@ -88,13 +86,68 @@ plain! {
 
 /// Methods that ask for a second permission, or wait.
 impl Api {
+    pub(crate) async fn create_topic(&self, caller: &Caller, r: pb::Topic) -> Result<pb::Topic> {
+        let (name, schema) = (r.name.clone(), also::schema(Some(&r)));
+        let also = also::all(&schema);
+        self.gate
+            .pass(&m::CREATE_TOPIC, &name, &also, caller, async {
+                self.engine.create_topic(r)
+            })
+            .await
+    }
+
+    pub(crate) async fn update_topic(&self, caller: &Caller, r: pb::UpdateTopicRequest) -> Result<pb::Topic> {
+        let (name, schema) = (of(r.topic.as_ref(), |t| &t.name), also::schema(r.topic.as_ref()));
+        let also = also::all(&schema);
+        self.gate
+            .pass(&m::UPDATE_TOPIC, &name, &also, caller, async {
+                self.engine.update_topic(r)
+            })
+            .await
+    }
+
+    pub(crate) async fn update_subscription(
+        &self,
+        caller: &Caller,
+        r: pb::UpdateSubscriptionRequest,
+    ) -> Result<pb::Subscription> {
+        let name = of(r.subscription.as_ref(), |s| &s.name);
+        let accounts = also::accounts(r.subscription.as_ref());
+        let also = also::all(&accounts);
+        self.gate
+            .pass(&m::UPDATE_SUBSCRIPTION, &name, &also, caller, async {
+                self.engine.update_subscription(r)
+            })
+            .await
+    }
+
+    pub(crate) async fn modify_push_config(
+        &self,
+        caller: &Caller,
+        r: pb::ModifyPushConfigRequest,
+    ) -> Result<()> {
+        let subscription = r.subscription.clone();
+        let pushes = pb::Subscription {
+            push_config: r.push_config.clone(),
+            ..pb::Subscription::default()
+        };
+        let accounts = also::accounts(Some(&pushes));
+        let also = also::all(&accounts);
+        self.gate
+            .pass(&m::MODIFY_PUSH_CONFIG, &subscription, &also, caller, async {
+                self.engine.modify_push_config(r)
+            })
+            .await
+    }
+
     pub(crate) async fn create_subscription(
         &self,
         caller: &Caller,
         r: pb::Subscription,
     ) -> Result<pb::Subscription> {
-        let (name, topic) = (r.name.clone(), r.topic.clone());
-        let also = [("pubsub.topics.attachSubscription", topic.as_str())];
+        let (name, topic, accounts) = (r.name.clone(), r.topic.clone(), also::accounts(Some(&r)));
+        let mut also = also::all(&accounts);
+        also.push(("pubsub.topics.attachSubscription", topic.as_str()));
         self.gate
             .pass(&m::CREATE_SUBSCRIPTION, &name, &also, caller, async {
                 self.engine.create_subscription(r)

@@ -13,6 +13,14 @@ use std::{
 const DATA_KEPT: usize = 10_000;
 const ADMIN_KEPT: usize = 200_000;
 
+/// Counters are kept for this many combinations of method, code and caller; what comes after is
+/// counted for [`OTHERS`].
+const MAX_COUNTED: usize = 10_000;
+const OTHERS: &str = "*";
+
+/// Method, code, and caller, which is empty for one without a token.
+pub(crate) type Counted = (&'static str, &'static str, String);
+
 /// One finished call, or one opened stream.
 #[derive(Debug, Clone, Serialize)]
 pub struct Call {
@@ -59,16 +67,12 @@ pub(crate) struct CallLog {
     next: AtomicU64,
     admin: Mutex<VecDeque<Call>>,
     data: Mutex<VecDeque<Call>>,
-    counts: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    counts: Mutex<BTreeMap<Counted, u64>>,
 }
 
 impl CallLog {
     pub(crate) fn record(&self, entry: &Entry<'_>, code: Option<Code>, fault: bool, at: SystemTime) {
-        *self
-            .counts
-            .lock()
-            .entry((entry.method.name, code.map_or("OK", Code::name)))
-            .or_default() += 1;
+        self.count(entry, code);
         let call = Call {
             sequence: self.next.fetch_add(1, Ordering::Relaxed),
             method: entry.method.name,
@@ -90,6 +94,22 @@ impl CallLog {
         }
     }
 
+    fn count(&self, entry: &Entry<'_>, code: Option<Code>) {
+        let of = |caller: &str| {
+            (
+                entry.method.name,
+                code.map_or("OK", Code::name),
+                caller.to_owned(),
+            )
+        };
+        let mut counts = self.counts.lock();
+        let mut key = of(entry.caller.unwrap_or_default());
+        if counts.len() >= MAX_COUNTED && !counts.contains_key(&key) {
+            key = of(OTHERS);
+        }
+        *counts.entry(key).or_default() += 1;
+    }
+
     /// All kept calls, in order.
     pub(crate) fn all(&self) -> Vec<Call> {
         let mut calls: Vec<Call> = self.admin.lock().iter().cloned().collect();
@@ -104,8 +124,55 @@ impl CallLog {
         self.counts.lock().clear();
     }
 
-    /// Calls by method and code since the last clearing.
-    pub(crate) fn counts(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+    /// Calls since the last clearing.
+    pub(crate) fn counts(&self) -> BTreeMap<Counted, u64> {
         self.counts.lock().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::methods::{GET_TOPIC, PUBLISH};
+
+    fn call(log: &CallLog, method: &'static Method, caller: Option<&str>, code: Option<Code>) {
+        let entry = Entry {
+            method,
+            resource: "projects/p/topics/t",
+            caller,
+        };
+        log.record(&entry, code, false, SystemTime::now());
+    }
+
+    #[test]
+    fn calls_are_counted_by_method_code_and_caller() {
+        let log = CallLog::default();
+        call(&log, &PUBLISH, Some("user:a"), None);
+        call(&log, &PUBLISH, Some("user:a"), None);
+        call(&log, &PUBLISH, Some("user:b"), None);
+        call(&log, &GET_TOPIC, None, Some(Code::NotFound));
+        let counts: Vec<_> = log.counts().into_iter().collect();
+        let of = |method, code, caller: &str, count| ((method, code, caller.to_owned()), count);
+        assert_eq!(
+            counts,
+            [
+                of("Publisher.GetTopic", "NOT_FOUND", "", 1),
+                of("Publisher.Publish", "OK", "user:a", 2),
+                of("Publisher.Publish", "OK", "user:b", 1),
+            ]
+        );
+    }
+
+    #[test]
+    fn many_callers_share_a_counter() {
+        let log = CallLog::default();
+        for caller in 0..MAX_COUNTED + 5 {
+            call(&log, &PUBLISH, Some(&format!("user:{caller}")), None);
+        }
+        call(&log, &PUBLISH, Some("user:0"), None);
+        let counts = log.counts();
+        let of = |caller: &str| counts.get(&("Publisher.Publish", "OK", caller.to_owned()));
+        assert_eq!((of(OTHERS), of("user:0")), (Some(&5), Some(&2)));
+        assert_eq!(counts.len(), MAX_COUNTED + 1);
     }
 }

@@ -7,7 +7,9 @@ use crate::{
     engine::{Engine, SubscriptionStats},
     faults::Fault,
     gate::Gate,
-    iam_pb, pb,
+    iam_pb,
+    identity::{TokenService, WorkloadIdentity},
+    pb,
     server::Server,
     settings::Settings,
     status::Result,
@@ -23,6 +25,7 @@ pub struct EmulatorBuilder {
     seed: u64,
     settings: Settings,
     data_dir: Option<PathBuf>,
+    workload_identity: WorkloadIdentity,
 }
 
 impl EmulatorBuilder {
@@ -61,16 +64,24 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Which service account tokens the token endpoint exchanges; none by default.
+    #[must_use]
+    pub fn workload_identity(mut self, identity: WorkloadIdentity) -> Self {
+        self.workload_identity = identity;
+        self
+    }
+
     /// Listens, and serves in the background until the handle is dropped.
     ///
     /// # Errors
-    /// If the address cannot be bound, or the data directory cannot be read.
+    /// If the address cannot be bound, or the data directory or a certificate cannot be read.
     pub async fn start(self) -> anyhow::Result<Emulator> {
         let kept = self.data_dir.as_deref().map(Store::open).transpose()?;
         let engine = Engine::open(self.seed, self.settings, kept)?;
         engine.work_each_minute();
         let gate = Arc::new(Gate::new(engine.clone(), self.seed));
-        let api = Api { engine, gate };
+        let tokens = Arc::new(TokenService::new(self.workload_identity)?);
+        let api = Api { engine, gate, tokens };
         let server = Server::start(&self.host, self.port, api.clone()).await?;
         Ok(Emulator { api, server })
     }
@@ -92,7 +103,7 @@ impl Drop for Emulator {
 }
 
 impl Emulator {
-    /// Defaults: a free port on loopback, seed 0, filters on, IAM off, no quota.
+    /// Defaults: a free port on loopback, seed 0, filters on, IAM off, the service's quota.
     #[must_use]
     pub fn builder() -> EmulatorBuilder {
         EmulatorBuilder {
@@ -101,6 +112,7 @@ impl Emulator {
             seed: 0,
             settings: Settings::default(),
             data_dir: None,
+            workload_identity: WorkloadIdentity::default(),
         }
     }
 
@@ -214,6 +226,30 @@ impl Emulator {
             update_mask: None,
         };
         self.api.engine.set_policy(request)
+    }
+
+    /// Creates a topic past the gate: what was there before the test began.
+    ///
+    /// # Errors
+    /// As the service's `CreateTopic`.
+    pub fn create_topic(&self, topic: pb::Topic) -> Result<pb::Topic> {
+        self.api.engine.create_topic(topic)
+    }
+
+    /// Creates a subscription past the gate.
+    ///
+    /// # Errors
+    /// As the service's `CreateSubscription`.
+    pub fn create_subscription(&self, subscription: pb::Subscription) -> Result<pb::Subscription> {
+        self.api.engine.create_subscription(subscription)
+    }
+
+    /// Creates a snapshot past the gate.
+    ///
+    /// # Errors
+    /// As the service's `CreateSnapshot`.
+    pub fn create_snapshot(&self, request: pb::CreateSnapshotRequest) -> Result<pb::Snapshot> {
+        self.api.engine.create_snapshot(request)
     }
 
     /// Publishes past the gate and the network. Returns the message ids.

@@ -10,7 +10,12 @@ use crate::{
     settings::IamMode,
     status::{Code, Detail, Result, Status},
 };
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use tokio::time::Instant;
 
 /// Who calls.
@@ -18,6 +23,8 @@ use tokio::time::Instant;
 pub(crate) struct Caller {
     /// IAM members that the bearer token stands for; none came with a token that is not there.
     pub(crate) members: Vec<String>,
+    /// When the token stops being one; principals given as tokens never do.
+    expires: Option<SystemTime>,
     /// `X-Goog-User-Project`: whose quota pays.
     pub(crate) quota_project: Option<String>,
 }
@@ -30,19 +37,28 @@ impl Caller {
             value
                 .strip_prefix("Bearer ")
                 .or_else(|| value.strip_prefix("bearer "))
+                .map(str::trim)
+                .filter(|token| !token.is_empty())
         });
-        let members = token.map_or_else(Vec::new, |token| {
-            crate::identity::members_of(token).unwrap_or_else(|| {
-                vec![if token.contains(':') {
-                    token.to_owned()
-                } else {
-                    format!("user:{token}")
-                }]
-            })
+        let quota_project = quota_project.map(str::to_owned);
+        if let Some(bearer) = token.and_then(crate::identity::bearer) {
+            return Self {
+                members: bearer.members,
+                expires: Some(bearer.expires),
+                quota_project,
+            };
+        }
+        let member = token.map(|token| {
+            if token.contains(':') {
+                token.to_owned()
+            } else {
+                format!("user:{token}")
+            }
         });
         Self {
-            members,
-            quota_project: quota_project.map(str::to_owned),
+            members: member.into_iter().collect(),
+            expires: None,
+            quota_project,
         }
     }
 }
@@ -130,6 +146,15 @@ impl Gate {
             let number = self.engine.project_number(payer);
             self.quota.take(payer, number, per_minute, Instant::now())?;
         }
+        let enforced = self.engine.settings.read().iam == IamMode::Enforce;
+        // A stream that is open goes on: its token was good when it began.
+        if enforced
+            && caller
+                .expires
+                .is_some_and(|at| at <= self.engine.clock.wall_now())
+        {
+            return Err(unauthenticated());
+        }
         self.authorise(method, resource, also, caller)
     }
 
@@ -157,11 +182,7 @@ impl Gate {
 
     fn require(&self, caller: &Caller, permission: &str, resource: &str) -> Result<()> {
         if caller.members.is_empty() {
-            return Err(Status::new(
-                Code::Unauthenticated,
-                "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
-                 authentication credential.",
-            ));
+            return Err(unauthenticated());
         }
         if caller
             .members
@@ -184,6 +205,14 @@ impl Gate {
             metadata,
         }))
     }
+}
+
+fn unauthenticated() -> Status {
+    Status::new(
+        Code::Unauthenticated,
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
+         authentication credential.",
+    )
 }
 
 fn project_of(resource: &str) -> &str {

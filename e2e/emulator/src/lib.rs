@@ -13,6 +13,7 @@
 //! # Ok(()) }
 //! ```
 
+mod also;
 mod api;
 mod calls;
 mod clock;
@@ -41,6 +42,7 @@ pub use calls::Call;
 pub use emulator::{Emulator, EmulatorBuilder};
 pub use engine::SubscriptionStats;
 pub use faults::{Fault, Strike};
+pub use identity::{KeySource, Trust, WorkloadIdentity};
 pub use names::DELETED_TOPIC;
 pub use queue::Totals;
 pub use settings::{IamMode, Settings};

@@ -17,8 +17,17 @@ pub(crate) const MAX_ATTRIBUTE_KEY: usize = 256;
 pub(crate) const MAX_ATTRIBUTE_VALUE: usize = 1_024;
 /// Length of an ordering key (same).
 pub(crate) const MAX_ORDERING_KEY: usize = 1_024;
-/// The request itself may be larger than its messages by their framing.
-pub(crate) const MAX_REQUEST_BYTES: usize = 12 << 20;
+/// Any request (the service's own words: "Request payload size exceeds the limit: 10485760 bytes.").
+pub(crate) const MAX_REQUEST_BYTES: usize = 10 << 20;
+/// A request that acknowledges or extends leases, in a stream or by itself (quotas page, "Resource
+/// limits"; its words are those of the other limit).
+pub(crate) const MAX_ACK_REQUEST_BYTES: usize = 512 << 10;
+
+/// A request that is neither of both. The service takes more; no policy (64 KB), schema (300 KB) or
+/// configuration comes near, and this bounds what one can become in memory.
+pub(crate) const MAX_ADMIN_REQUEST_BYTES: usize = 1 << 20;
+/// Repeated fields and map entries of a request: twice what 1,000 messages of 100 attributes have.
+pub(crate) const MAX_ENTRIES: usize = 200_000;
 
 /// Labels of a resource ("Requirements for labels").
 pub(crate) const MAX_LABELS: usize = 64;
@@ -51,6 +60,9 @@ pub(crate) const DEFAULT_DELIVERY_ATTEMPTS: i32 = 5;
 pub(crate) const MAX_TOPICS: usize = 10_000;
 pub(crate) const MAX_SUBSCRIPTIONS: usize = 10_000;
 pub(crate) const MAX_SNAPSHOTS: usize = 5_000;
+
+/// Quota "Administrator operations" of a project (quotas page); it cannot be raised.
+pub(crate) const ADMIN_QUOTA_PER_MINUTE: u32 = 6_000;
 
 /// A page of a list: not documented; what the service was seen to answer with when asked for more.
 pub(crate) const MAX_PAGE: usize = 1_000;

@@ -1,7 +1,7 @@
 //! `pubsub-emulator`: arguments, logs, signals. Everything else is in the library.
 
 use clap::{Parser, ValueEnum};
-use pubsub_emulator::{Emulator, IamMode, Settings};
+use pubsub_emulator::{Emulator, IamMode, KeySource, Settings, Trust, WorkloadIdentity};
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,8 +24,49 @@ struct Args {
     /// Check every call against IAM policies, for the principal named by its bearer token.
     #[arg(long, env = "PUBSUB_EMULATOR_IAM", value_enum, default_value_t = Iam::Off)]
     iam: Iam,
-    /// Administrative calls per minute and project (the service has 6000); 0 is without limit.
-    #[arg(long, env = "PUBSUB_EMULATOR_ADMIN_QUOTA", default_value_t = 0)]
+    /// Whose service account tokens POST /v1/token exchanges: the issuer of a cluster's tokens (with
+    /// --workload-identity-jwks), or `insecure` for anybody's, signed or not. Without it: nobody's.
+    #[arg(
+        long,
+        env = "PUBSUB_EMULATOR_WORKLOAD_IDENTITY",
+        value_name = "ISSUER|insecure"
+    )]
+    workload_identity: Option<String>,
+    /// The cluster's keys: a file, or a URL such as `https://kubernetes.default.svc/openid/v1/jwks`.
+    #[arg(
+        long,
+        env = "PUBSUB_EMULATOR_WORKLOAD_IDENTITY_JWKS",
+        value_name = "FILE|URL",
+        requires = "workload_identity"
+    )]
+    workload_identity_jwks: Option<String>,
+    /// PEM of the authority that signed the certificate behind that URL.
+    #[arg(
+        long,
+        env = "PUBSUB_EMULATOR_WORKLOAD_IDENTITY_CA",
+        value_name = "FILE",
+        requires = "workload_identity_jwks"
+    )]
+    workload_identity_ca: Option<PathBuf>,
+    /// File with the bearer token that the URL asks for.
+    #[arg(
+        long,
+        env = "PUBSUB_EMULATOR_WORKLOAD_IDENTITY_TOKEN",
+        value_name = "FILE",
+        requires = "workload_identity_jwks"
+    )]
+    workload_identity_token: Option<PathBuf>,
+    /// Audiences that tokens may have beside the name of the pool's provider; commas between them.
+    #[arg(
+        long,
+        env = "PUBSUB_EMULATOR_WORKLOAD_IDENTITY_AUDIENCES",
+        value_name = "AUDIENCE",
+        value_delimiter = ',',
+        requires = "workload_identity_jwks"
+    )]
+    workload_identity_audiences: Vec<String>,
+    /// Administrative calls per minute and project (the service's is the default); 0 is without limit.
+    #[arg(long, env = "PUBSUB_EMULATOR_ADMIN_QUOTA", default_value_t = 6_000)]
     admin_quota: u32,
     /// Milliseconds for which a new object is missing from GETs and lists.
     #[arg(long, env = "PUBSUB_EMULATOR_READ_GAP_MS", default_value_t = 0)]
@@ -79,6 +120,37 @@ impl Args {
     }
 }
 
+/// The word that stands in the place of an issuer.
+const INSECURE: &str = "insecure";
+
+impl Args {
+    fn workload_identity(&self) -> anyhow::Result<WorkloadIdentity> {
+        match (self.workload_identity.as_deref(), &self.workload_identity_jwks) {
+            (None, _) => Ok(WorkloadIdentity::Refuse),
+            (Some(INSECURE), None) => Ok(WorkloadIdentity::Insecure),
+            (Some(INSECURE), Some(_)) => {
+                anyhow::bail!(
+                    "--workload-identity insecure takes no --workload-identity-jwks: nothing would be checked"
+                )
+            }
+            (Some(issuer), None) => {
+                anyhow::bail!(
+                    "--workload-identity {issuer} needs --workload-identity-jwks, or must be `{INSECURE}`"
+                )
+            }
+            (Some(issuer), Some(keys)) => Ok(WorkloadIdentity::Cluster(Trust {
+                keys: KeySource::parse(
+                    keys,
+                    self.workload_identity_ca.clone(),
+                    self.workload_identity_token.clone(),
+                ),
+                issuer: issuer.to_owned(),
+                audiences: self.workload_identity_audiences.clone(),
+            })),
+        }
+    }
+}
+
 fn log_to_stderr(format: LogFormat) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
     let builder = tracing_subscriber::fmt()
@@ -101,7 +173,8 @@ async fn main() -> anyhow::Result<()> {
         .host(&args.host)
         .port(args.port)
         .seed(args.seed)
-        .settings(args.settings());
+        .settings(args.settings())
+        .workload_identity(args.workload_identity()?);
     if let Some(directory) = &args.data_dir {
         builder = builder.data_dir(directory);
     }

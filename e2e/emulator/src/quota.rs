@@ -61,6 +61,34 @@ mod tests {
     use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
+    async fn the_default_is_the_services_and_the_refusal_has_its_names() {
+        let default = crate::Settings::default().admin_quota_per_minute.unwrap();
+        let quota = Quota::default();
+        let take = || quota.take("p", 4711, default, Instant::now());
+        assert!((0..6_000).all(|_| take().is_ok()));
+        let refusal = take().unwrap_err();
+        assert!(refusal.message.contains("for consumer 'project_number:4711'"));
+        let Some(Detail::ErrorInfo {
+            reason,
+            domain,
+            metadata,
+        }) = refusal.details.first()
+        else {
+            panic!("no details: {refusal:?}");
+        };
+        assert_eq!(
+            (reason.as_str(), domain.as_str()),
+            ("RATE_LIMIT_EXCEEDED", "googleapis.com")
+        );
+        assert_eq!(metadata["consumer"], "projects/4711");
+        assert_eq!(metadata["quota_limit_value"], "6000");
+        assert_eq!(metadata["quota_limit"], "administratorPerMinutePerProject");
+        // A hundred a second come back.
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!((0..100).all(|_| take().is_ok()) && take().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_bucket_empties_and_refills() {
         let quota = Quota::default();
         let take = || quota.take("p", 1, 60, Instant::now());

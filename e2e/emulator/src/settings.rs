@@ -1,5 +1,6 @@
 //! What can be changed while the emulator runs, in process and over `/emulator/v1/settings`.
 
+use crate::limits::ADMIN_QUOTA_PER_MINUTE;
 use serde::{Deserialize, Serialize};
 
 /// Who is asked for permissions.
@@ -21,7 +22,7 @@ pub struct Settings {
     pub filters: bool,
     /// Access control by caller.
     pub iam: IamMode,
-    /// Administrative calls per minute and project; `None` is without limit. The service has 6,000.
+    /// Administrative calls per minute and project; `None` is without limit. By default the service's 6,000.
     pub admin_quota_per_minute: Option<u32>,
     /// For this long after its creation an object is missing from GETs and lists.
     pub read_after_write_gap_ms: u64,
@@ -40,7 +41,7 @@ impl Default for Settings {
         Self {
             filters: true,
             iam: IamMode::Off,
-            admin_quota_per_minute: None,
+            admin_quota_per_minute: Some(ADMIN_QUOTA_PER_MINUTE),
             read_after_write_gap_ms: 0,
             iam_propagation_ms: 0,
             monitoring_lag_ms: 0,

@@ -46,7 +46,9 @@ pub(super) async fn counters(State(api): State<Api>) -> Json<Value> {
         .calls
         .counts()
         .into_iter()
-        .map(|((method, code), count)| json!({ "method": method, "code": code, "count": count }))
+        .map(|((method, code, caller), count)| {
+            json!({ "method": method, "code": code, "caller": caller, "count": count })
+        })
         .collect();
     Json(json!({ "calls": calls, "subscriptions": api.engine.all_stats() }))
 }

@@ -34,6 +34,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/emulator/v1/subscriptions", get(inspect::subscriptions))
         .route("/emulator/v1/projects", get(inspect::projects))
         .route("/emulator/v1/projects/{project}", put(inspect::set_project))
+        .route("/emulator/v1/policies/{*resource}", put(inspect::set_policy))
         .fallback(|| async {
             problem(
                 StatusCode::NOT_FOUND,

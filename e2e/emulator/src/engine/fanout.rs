@@ -10,10 +10,12 @@ pub(super) struct Fanout {
     by_value: HashMap<String, HashMap<String, Vec<Arc<Subscription>>>>,
     /// No filter, or one without a required equality.
     rest: Vec<Arc<Subscription>>,
+    count: usize,
 }
 
 impl Fanout {
     pub(super) fn add(&mut self, subscription: Arc<Subscription>) {
+        self.count += 1;
         match subscription
             .filter
             .as_ref()
@@ -32,27 +34,34 @@ impl Fanout {
 
     pub(super) fn remove(&mut self, subscription: &Subscription) {
         let other = |s: &Arc<Subscription>| s.incarnation != subscription.incarnation;
-        match subscription
+        let required = subscription
             .filter
             .as_ref()
-            .and_then(|filter| filter.required_equality())
-        {
-            Some((key, value)) => {
-                let Some(values) = self.by_value.get_mut(key) else {
-                    return;
-                };
-                if let Some(list) = values.get_mut(value) {
-                    list.retain(other);
-                    if list.is_empty() {
-                        values.remove(value);
-                    }
-                }
-                if values.is_empty() {
-                    self.by_value.remove(key);
-                }
+            .and_then(|filter| filter.required_equality());
+        let Some((key, value)) = required else {
+            let before = self.rest.len();
+            self.rest.retain(other);
+            self.count -= before - self.rest.len();
+            return;
+        };
+        let Some(values) = self.by_value.get_mut(key) else {
+            return;
+        };
+        if let Some(list) = values.get_mut(value) {
+            let before = list.len();
+            list.retain(other);
+            self.count -= before - list.len();
+            if list.is_empty() {
+                values.remove(value);
             }
-            None => self.rest.retain(other),
         }
+        if values.is_empty() {
+            self.by_value.remove(key);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Subscription>> {

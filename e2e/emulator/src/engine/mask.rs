@@ -26,3 +26,42 @@ pub(super) fn unknown(path: &str, kind: &str) -> Status {
          Note that field paths must be of the form 'push_config' rather than 'pushConfig'."
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_is_required_and_not_empty() {
+        let mask = |paths: &[&str]| FieldMask {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        };
+        assert_eq!(
+            paths(Some(&mask(&["labels", "filter"])), "Topic").unwrap(),
+            ["labels", "filter"]
+        );
+        for absent in [None, Some(&mask(&[]))] {
+            let message = paths(absent, "Topic").unwrap_err().message;
+            assert!(
+                message.contains("UpdateTopicRequest") && message.contains("non-empty"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn refusals_name_the_field_and_the_kind() {
+        let refusal = immutable("filter", "Subscription");
+        assert_eq!(refusal.code, crate::status::Code::InvalidArgument);
+        assert!(
+            refusal
+                .message
+                .contains("the 'filter' field in the Subscription is not mutable.")
+        );
+        assert!(
+            unknown("x", "Snapshot")
+                .message
+                .contains("'x' is not a known Snapshot field")
+        );
+    }
+}

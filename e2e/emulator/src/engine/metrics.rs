@@ -112,7 +112,17 @@ impl Engine {
         for subscription in subscriptions {
             let mut samples: Vec<Sample> = subscription.samples.lock().iter().copied().collect();
             if lag.is_zero() {
-                samples.extend(self.sample(&subscription, now));
+                // Who asks for all until "now" said so a moment ago, on the way here.
+                let asked_until_now = interval.1 + EVERY >= newest;
+                let moment = self.sample(&subscription, now).map(|sample| Sample {
+                    at: if asked_until_now {
+                        sample.at.min(interval.1)
+                    } else {
+                        sample.at
+                    },
+                    ..sample
+                });
+                samples.extend(moment);
             }
             let points = points(&samples, metric, newest, interval);
             if !points.is_empty() {

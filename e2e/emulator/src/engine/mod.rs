@@ -6,6 +6,8 @@
 mod dead_letter;
 mod defaults;
 mod fanout;
+#[cfg(test)]
+mod fields_tests;
 mod inspect;
 mod keeper;
 mod labels;
@@ -28,6 +30,7 @@ mod tests;
 mod topic;
 mod topic_fields;
 mod topics;
+mod unserved;
 
 pub use inspect::SubscriptionStats;
 pub(crate) use metrics::{Metric, Series};

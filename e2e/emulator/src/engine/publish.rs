@@ -1,6 +1,6 @@
 //! Publishing: check, store once, hand to every subscription whose filter matches.
 
-use super::{Engine, subscription::Subscription, topic::Topic};
+use super::{Engine, subscription::Subscription, topic::Topic, unserved};
 use crate::{
     limits::{
         MAX_ATTRIBUTE_KEY, MAX_ATTRIBUTE_VALUE, MAX_ATTRIBUTES, MAX_ORDERING_KEY, MAX_PUBLISH_BYTES,
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 impl Engine {
     pub(crate) fn publish(&self, request: pb::PublishRequest) -> Result<pb::PublishResponse> {
         let topic = self.topic(&request.topic)?;
+        unserved::check_publish(&topic.config.read())?;
         validate(&request.messages)?;
         let message_ids = self
             .deliver(&topic, request.messages)

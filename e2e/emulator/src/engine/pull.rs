@@ -1,6 +1,6 @@
 //! Pulling, and what clients answer: ack, nack, extend.
 
-use super::{Engine, subscription::Subscription};
+use super::{Engine, subscription::Subscription, unserved};
 use crate::{
     limits::{DEFAULT_OUTSTANDING_BYTES, DEFAULT_OUTSTANDING_MESSAGES, MAX_ACK_EXTENSION_SECONDS},
     pb,
@@ -77,9 +77,22 @@ pub(crate) struct Feedback {
     pub(crate) invalid: Vec<String>,
 }
 
+impl Feedback {
+    fn push(&mut self, text: String, valid: bool) {
+        let side = if valid { &mut self.done } else { &mut self.invalid };
+        side.push(text);
+    }
+}
+
 impl Engine {
-    /// Limits of zero or less mean "no limit of the client's own".
-    pub(crate) fn attach(&self, subscription: &str, messages: i64, bytes: i64) -> Result<Puller> {
+    /// Limits of zero or less mean "no limit of the client's own"; a client without a name is nobody.
+    pub(crate) fn attach(
+        &self,
+        subscription: &str,
+        messages: i64,
+        bytes: i64,
+        client: &str,
+    ) -> Result<Puller> {
         let subscription = self.subscription(subscription)?;
         {
             let config = subscription.config.read();
@@ -95,6 +108,7 @@ impl Engine {
                     "This operation is not supported for push subscriptions.",
                 ));
             }
+            unserved::check_pull(&config)?;
         }
         let own =
             |limit: i64, default: usize| usize::try_from(limit).ok().filter(|l| *l > 0).unwrap_or(default);
@@ -103,7 +117,7 @@ impl Engine {
             bytes: own(bytes, DEFAULT_OUTSTANDING_BYTES),
         };
         subscription.touch(Instant::now());
-        let (owner, wake) = subscription.queue(|queue| queue.attach(limit));
+        let (owner, wake) = subscription.queue(|queue| queue.attach(limit, client));
         Ok(Puller {
             engine: self.me.clone(),
             subscription,
@@ -117,7 +131,7 @@ impl Engine {
         if request.max_messages <= 0 {
             return Err(Status::invalid("The max_messages must be greater than zero."));
         }
-        let puller = self.attach(&request.subscription, i64::from(request.max_messages), 0)?;
+        let puller = self.attach(&request.subscription, i64::from(request.max_messages), 0, "")?;
         let first = puller.take();
         #[allow(deprecated, reason = "clients still send it")]
         if !first.is_empty() || request.return_immediately {
@@ -148,61 +162,66 @@ impl Engine {
 
     pub(crate) fn acknowledge(&self, request: pb::AcknowledgeRequest) -> Result<()> {
         let subscription = self.subscription(&request.subscription)?;
-        let feedback = Self::ack(&subscription, request.ack_ids);
+        check_named(&request.ack_ids)?;
+        let feedback = Self::ack(&subscription, request.ack_ids)?;
         Self::confirm(&subscription, feedback)
     }
 
     pub(crate) fn modify_ack_deadline(&self, request: pb::ModifyAckDeadlineRequest) -> Result<()> {
         let seconds = extension(request.ack_deadline_seconds)?;
         let subscription = self.subscription(&request.subscription)?;
+        check_named(&request.ack_ids)?;
         let ids = request.ack_ids.into_iter().map(|id| (id, seconds)).collect();
-        let feedback = self.extend(&subscription, ids);
+        let feedback = self.extend(&subscription, ids)?;
         Self::confirm(&subscription, feedback)
     }
 
-    pub(crate) fn ack(subscription: &Subscription, ids: Vec<String>) -> Feedback {
+    /// # Errors
+    /// A text that never was an ack id; then none of them is acknowledged.
+    pub(crate) fn ack(subscription: &Subscription, texts: Vec<String>) -> Result<Feedback> {
+        let ids = texts.iter().map(parsed).collect::<Result<Vec<_>>>()?;
         let mut feedback = Feedback::default();
         subscription.queue(|queue| {
-            for id in ids {
-                let acked = id.parse().is_ok_and(|id: AckId| queue.ack(id));
-                if acked {
-                    feedback.done.push(id);
-                } else {
-                    feedback.invalid.push(id);
-                }
+            for (text, id) in texts.into_iter().zip(ids) {
+                feedback.push(text, queue.ack(id));
             }
         });
-        feedback
+        Ok(feedback)
     }
 
     /// Extends leases; zero seconds is a nack.
-    pub(crate) fn extend(&self, subscription: &Subscription, ids: Vec<(String, Duration)>) -> Feedback {
+    ///
+    /// # Errors
+    /// A text that never was an ack id; then none of the leases is changed.
+    pub(crate) fn extend(
+        &self,
+        subscription: &Subscription,
+        texts: Vec<(String, Duration)>,
+    ) -> Result<Feedback> {
+        let ids = texts
+            .iter()
+            .map(|(text, _)| parsed(text))
+            .collect::<Result<Vec<_>>>()?;
         let now = Instant::now();
-        let forwards = ids.iter().any(|(_, seconds)| seconds.is_zero()) && self.forwards(subscription);
+        let forwards = texts.iter().any(|(_, seconds)| seconds.is_zero()) && self.forwards(subscription);
         let mut feedback = Feedback::default();
         let letters = subscription.queue(|queue| {
             let mut letters = Vec::new();
-            for (text, seconds) in ids {
-                let valid = match text.parse::<AckId>() {
-                    Err(()) => false,
-                    Ok(id) if seconds.is_zero() => {
-                        let (valid, letter) = queue.nack(id, now, forwards);
-                        letters.extend(letter);
-                        valid
-                    }
-                    Ok(id) => queue.extend(id, now + seconds),
-                };
-                if valid {
-                    feedback.done.push(text);
+            for ((text, seconds), id) in texts.into_iter().zip(ids) {
+                let valid = if seconds.is_zero() {
+                    let (valid, letter) = queue.nack(id, now, forwards);
+                    letters.extend(letter);
+                    valid
                 } else {
-                    feedback.invalid.push(text);
-                }
+                    queue.extend(id, now + seconds)
+                };
+                feedback.push(text, valid);
             }
             queue.wake();
             letters
         });
         self.forward(subscription, &letters);
-        feedback
+        Ok(feedback)
     }
 
     /// At least once, an ack of something unknown is fine. Exactly once, the client must be told.
@@ -224,6 +243,22 @@ impl Engine {
             metadata,
         }))
     }
+}
+
+fn parsed(text: impl AsRef<str>) -> Result<AckId> {
+    text.as_ref().parse().map_err(|()| {
+        Status::invalid(
+            "You have passed an invalid ack ID to the service: it never was one of this service's.",
+        )
+    })
+}
+
+/// `ack_ids`: "Required. Must not be empty."
+fn check_named(ids: &[String]) -> Result<()> {
+    if ids.is_empty() {
+        return Err(Status::invalid("ack_ids must not be empty."));
+    }
+    Ok(())
 }
 
 /// Seconds of a modifyAckDeadline.

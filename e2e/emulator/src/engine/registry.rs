@@ -62,6 +62,11 @@ pub(super) fn within<'a, T>(
         .take_while(move |(name, _)| name.as_str().starts_with(&prefix))
 }
 
+/// Has a project's collection reached its limit? Counts only when all projects together have.
+pub(super) fn is_full<T>(map: &BTreeMap<Name, T>, project: &str, collection: &str, limit: usize) -> bool {
+    map.len() >= limit && within(map, project, collection, "").count() >= limit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

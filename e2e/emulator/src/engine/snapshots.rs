@@ -1,6 +1,10 @@
 //! Snapshots and seek: what counts as acknowledged, put back to an earlier state.
 
-use super::{Engine, labels, mask, paging, registry::within, subscription::Subscription};
+use super::{
+    Engine, labels, mask, paging,
+    registry::{is_full, within},
+    subscription::Subscription,
+};
 use crate::{
     clock,
     iam::PolicyCell,
@@ -80,7 +84,7 @@ impl Engine {
         if registry.snapshots.contains_key(&name) {
             return Err(Status::already_exists(name.as_str()));
         }
-        if within(&registry.snapshots, name.project(), "snapshots", "").count() >= MAX_SNAPSHOTS {
+        if is_full(&registry.snapshots, name.project(), "snapshots", MAX_SNAPSHOTS) {
             return Err(Status::new(
                 Code::ResourceExhausted,
                 format!(

@@ -58,10 +58,7 @@ pub(super) fn validate(s: &pb::Subscription) -> Result<()> {
             ));
         }
     }
-    let push = s
-        .push_config
-        .as_ref()
-        .is_some_and(|push| !push.push_endpoint.is_empty());
+    let push = check_push(s.push_config.as_ref())?;
     let destinations = [
         push,
         s.bigquery_config.is_some(),
@@ -79,6 +76,25 @@ pub(super) fn validate(s: &pb::Subscription) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether there is one. `http` is for servers on a laptop; the service itself asks for `https`.
+fn check_push(push: Option<&pb::PushConfig>) -> Result<bool> {
+    let Some(endpoint) = push
+        .map(|push| push.push_endpoint.as_str())
+        .filter(|e| !e.is_empty())
+    else {
+        return Ok(false);
+    };
+    let host = endpoint
+        .strip_prefix("https://")
+        .or_else(|| endpoint.strip_prefix("http://"));
+    if host.is_some_and(|host| !host.is_empty() && !host.starts_with('/')) {
+        return Ok(true);
+    }
+    Err(Status::invalid(format!(
+        "Invalid push endpoint given (endpoint={endpoint}). It must be a URL that begins with https://."
+    )))
 }
 
 /// The rules that delivery follows.

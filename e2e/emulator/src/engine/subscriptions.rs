@@ -1,7 +1,9 @@
 //! Operations on subscriptions.
 
 use super::{
-    Engine, defaults, mask, paging, registry::within, subscription::Subscription,
+    Engine, defaults, mask, paging,
+    registry::{is_full, within},
+    subscription::Subscription,
     subscription_fields as fields,
 };
 use crate::{
@@ -36,18 +38,24 @@ impl Engine {
         if let Some(policy) = &request.dead_letter_policy {
             registry.topic(&Name::topic(&policy.dead_letter_topic)?)?;
         }
-        for (kind, count) in [
+        let project_full = is_full(
+            &registry.subscriptions,
+            name.project(),
+            "subscriptions",
+            MAX_SUBSCRIPTIONS,
+        );
+        for (kind, full) in [
+            ("subscriptions-per-project", project_full),
             (
-                "subscriptions-per-project",
-                within(&registry.subscriptions, name.project(), "subscriptions", "").count(),
+                "subscriptions-per-topic",
+                topic.fanout.read().len() >= MAX_SUBSCRIPTIONS,
             ),
-            ("subscriptions-per-topic", topic.fanout.read().all().count()),
         ] {
-            if count >= MAX_SUBSCRIPTIONS {
+            if full {
                 return Err(Status::new(
                     Code::ResourceExhausted,
                     format!(
-                        "Your project has exceeded a limit: (type=\"{kind}\", current={count}, maximum={MAX_SUBSCRIPTIONS})."
+                        "Your project has exceeded a limit: (type=\"{kind}\", current={MAX_SUBSCRIPTIONS}, maximum={MAX_SUBSCRIPTIONS})."
                     ),
                 ));
             }

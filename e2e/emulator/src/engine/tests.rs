@@ -83,8 +83,8 @@ async fn an_unused_subscription_expires_and_a_used_one_does_not() {
         .create_subscription(subscription("projects/p/subscriptions/used", TOPIC))
         .unwrap();
     wait(30 * DAY).await;
-    drop(engine.attach("projects/p/subscriptions/used", 1, 0).unwrap());
-    let held = engine.attach(SUBSCRIPTION, 1, 0).unwrap();
+    drop(engine.attach("projects/p/subscriptions/used", 1, 0, "").unwrap());
+    let held = engine.attach(SUBSCRIPTION, 1, 0, "").unwrap();
     wait(30 * DAY).await;
     assert_eq!(engine.subscription_names().len(), 3);
     wait(2 * DAY).await;
@@ -115,7 +115,7 @@ async fn leases_that_run_out_lead_to_the_dead_letter_topic_once_the_grants_are_i
         .create_subscription(subscription("projects/p/subscriptions/dead", DEAD))
         .unwrap();
     publish(&engine);
-    let puller = engine.attach(SUBSCRIPTION, 1, 0).unwrap();
+    let puller = engine.attach(SUBSCRIPTION, 1, 0, "").unwrap();
     grant(&engine, DEAD, "roles/pubsub.publisher");
     grant(&engine, SUBSCRIPTION, "roles/pubsub.subscriber");
     let mut attempts = Vec::new();
@@ -203,4 +203,223 @@ async fn deleting_a_topic_strands_what_hangs_on_it() {
         subscription: SUBSCRIPTION.to_owned(),
     };
     engine.delete_subscription(&request).unwrap();
+}
+
+/// What two runs with the same calls have in common, if they have the seed in common.
+fn ids(seed: u64) -> (Vec<String>, Vec<String>) {
+    let engine = Engine::new(seed, Settings::default(), None);
+    let topic = pb::Topic {
+        name: TOPIC.to_owned(),
+        ..pb::Topic::default()
+    };
+    engine.create_topic(topic).unwrap();
+    engine
+        .create_subscription(subscription(SUBSCRIPTION, TOPIC))
+        .unwrap();
+    let message = pb::PubsubMessage {
+        data: b"x".to_vec().into(),
+        ..pb::PubsubMessage::default()
+    };
+    let request = pb::PublishRequest {
+        topic: TOPIC.to_owned(),
+        messages: vec![message; 3],
+    };
+    let messages = engine.publish(request).unwrap().message_ids;
+    let puller = engine.attach(SUBSCRIPTION, 10, 0, "").unwrap();
+    let taken = puller.take();
+    let acks = taken.iter().map(|delivery| delivery.ack_id.to_string());
+    (messages, acks.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seed_decides_the_ids() {
+    assert_eq!(ids(7), ids(7));
+    assert_ne!(ids(7).0, ids(8).0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_keeps_its_attributes_and_says_where_it_was() {
+    let engine = engine();
+    let policy = pb::DeadLetterPolicy {
+        dead_letter_topic: DEAD.to_owned(),
+        max_delivery_attempts: 5,
+    };
+    engine
+        .create_subscription(pb::Subscription {
+            dead_letter_policy: Some(policy),
+            ..subscription(SUBSCRIPTION, TOPIC)
+        })
+        .unwrap();
+    engine
+        .create_subscription(subscription("projects/p/subscriptions/dead", DEAD))
+        .unwrap();
+    assert!(!engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters);
+    grant(&engine, DEAD, "roles/pubsub.publisher");
+    assert!(
+        !engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters,
+        "one grant of two"
+    );
+    grant(&engine, SUBSCRIPTION, "roles/pubsub.subscriber");
+    assert!(engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters);
+    let message = pb::PubsubMessage {
+        data: b"poison".to_vec().into(),
+        attributes: [("tenant_id".to_owned(), "a".to_owned())].into(),
+        ..pb::PubsubMessage::default()
+    };
+    let request = pb::PublishRequest {
+        topic: TOPIC.to_owned(),
+        messages: vec![message],
+    };
+    let original = engine.publish(request).unwrap().message_ids.remove(0);
+    let puller = engine.attach(SUBSCRIPTION, 10, 0, "").unwrap();
+    let mut published = None;
+    for attempt in 1..=5 {
+        let delivery = puller.take().remove(0);
+        assert_eq!(delivery.attempt, attempt);
+        published = delivery.message.decode().publish_time;
+        let nack = vec![(delivery.ack_id.to_string(), Duration::ZERO)];
+        let subscription = engine.subscription(SUBSCRIPTION).unwrap();
+        assert_eq!(engine.extend(&subscription, nack).unwrap().done.len(), 1);
+    }
+    assert!(puller.take().is_empty());
+    let dead = engine.attach("projects/p/subscriptions/dead", 10, 0, "").unwrap();
+    let dead = dead.take().remove(0).message.decode();
+    assert_eq!(&dead.data[..], b"poison");
+    assert_ne!(dead.message_id, original);
+    let expected = [
+        ("tenant_id", "a".to_owned()),
+        ("CloudPubSubDeadLetterSourceSubscription", "sub".to_owned()),
+        ("CloudPubSubDeadLetterSourceSubscriptionProject", "p".to_owned()),
+        ("CloudPubSubDeadLetterSourceDeliveryCount", "5".to_owned()),
+        (
+            "CloudPubSubDeadLetterSourceTopicPublishTime",
+            crate::clock::rfc3339(&published.unwrap()),
+        ),
+    ];
+    assert_eq!(dead.attributes, expected.map(|(k, v)| (k.to_owned(), v)).into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_policy_or_its_topic_nothing_is_forwarded() {
+    let engine = engine();
+    engine
+        .create_subscription(subscription(SUBSCRIPTION, TOPIC))
+        .unwrap();
+    grant(&engine, DEAD, "roles/pubsub.publisher");
+    grant(&engine, SUBSCRIPTION, "roles/pubsub.subscriber");
+    assert!(
+        !engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters,
+        "no policy"
+    );
+    let update = pb::UpdateSubscriptionRequest {
+        subscription: Some(pb::Subscription {
+            name: SUBSCRIPTION.to_owned(),
+            dead_letter_policy: Some(pb::DeadLetterPolicy {
+                dead_letter_topic: DEAD.to_owned(),
+                max_delivery_attempts: 5,
+            }),
+            ..pb::Subscription::default()
+        }),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["dead_letter_policy".to_owned()],
+        }),
+    };
+    engine.update_subscription(update).unwrap();
+    assert!(engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters);
+    let topic = DEAD.to_owned();
+    engine.delete_topic(&pb::DeleteTopicRequest { topic }).unwrap();
+    assert!(
+        !engine.stats(SUBSCRIPTION).unwrap().forwards_dead_letters,
+        "no topic"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permission_comes_from_the_resource_or_its_project() {
+    let engine = engine();
+    let set = |resource: &str, role: &str| {
+        let policy = iam::pb::Policy {
+            bindings: vec![iam::pb::Binding {
+                role: role.to_owned(),
+                members: vec!["user:a".to_owned()],
+                condition: None,
+            }],
+            ..iam::pb::Policy::default()
+        };
+        engine.set_policy(iam::pb::SetIamPolicyRequest {
+            resource: resource.to_owned(),
+            policy: Some(policy),
+            update_mask: None,
+        })
+    };
+    let may = |member: &str, permission: &str, resource: &str| engine.allows(member, permission, resource);
+    assert!(!may("user:a", "pubsub.topics.publish", TOPIC));
+    set(TOPIC, "roles/pubsub.publisher").unwrap();
+    assert!(may("user:a", "pubsub.topics.publish", TOPIC));
+    assert!(!may("user:b", "pubsub.topics.publish", TOPIC) && !may("user:a", "pubsub.topics.publish", DEAD));
+    set("projects/p", "roles/pubsub.viewer").unwrap();
+    assert!(
+        may("user:a", "pubsub.topics.get", DEAD)
+            && !may("user:a", "pubsub.topics.get", "projects/q/topics/one")
+    );
+    assert!(may("user:a", "pubsub.topics.list", "projects/p"));
+
+    let asked = [
+        "pubsub.topics.publish",
+        "pubsub.topics.get",
+        "pubsub.topics.delete",
+    ];
+    let request = iam::pb::TestIamPermissionsRequest {
+        resource: TOPIC.to_owned(),
+        permissions: asked.map(str::to_owned).to_vec(),
+    };
+    let has = |members: Option<&[String]>| engine.test_permissions(&request, members).unwrap().permissions;
+    assert_eq!(has(Some(&["user:a".to_owned()])), asked[..2]);
+    assert!(has(Some(&[])).is_empty());
+    assert_eq!(has(None), asked);
+
+    for (role, fits) in [
+        ("roles/x", true),
+        ("projects/p/roles/x", true),
+        ("x", false),
+        ("", false),
+    ] {
+        assert_eq!(set(TOPIC, role).is_ok(), fits, "{role}");
+    }
+    assert!(set("projects/p/topics/none", "roles/x").is_err());
+    let nothing = iam::pb::SetIamPolicyRequest {
+        resource: TOPIC.to_owned(),
+        ..iam::pb::SetIamPolicyRequest::default()
+    };
+    assert!(engine.set_policy(nothing).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_agent_is_bound_once_its_project_is_known() {
+    let engine = engine();
+    let bind = |member: String| {
+        engine.set_policy(iam::pb::SetIamPolicyRequest {
+            resource: TOPIC.to_owned(),
+            policy: Some(iam::pb::Policy {
+                bindings: vec![iam::pb::Binding {
+                    role: "roles/pubsub.publisher".to_owned(),
+                    members: vec![member],
+                    condition: None,
+                }],
+                ..iam::pb::Policy::default()
+            }),
+            update_mask: None,
+        })
+    };
+    let stranger = iam::service_agent(4711);
+    let refusal = bind(stranger.clone()).unwrap_err();
+    assert!(
+        refusal.message.starts_with("Service account service-4711@"),
+        "{}",
+        refusal.message
+    );
+    assert!(bind(iam::service_agent(engine.project_number("p"))).is_ok());
+    engine.settings.write().check_service_agents = false;
+    assert!(bind(stranger).is_ok());
+    assert!(bind("nobody".to_owned()).is_err());
 }

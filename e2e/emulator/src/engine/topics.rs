@@ -1,6 +1,11 @@
 //! Operations on topics.
 
-use super::{Engine, mask, paging, registry::within, topic::Topic, topic_fields};
+use super::{
+    Engine, mask, paging,
+    registry::{is_full, within},
+    topic::Topic,
+    topic_fields,
+};
 use crate::{
     limits::MAX_TOPICS,
     names::{self, DELETED_TOPIC, Name},
@@ -22,7 +27,7 @@ impl Engine {
         if registry.topics.contains_key(&name) {
             return Err(Status::already_exists(name.as_str()));
         }
-        if within(&registry.topics, name.project(), "topics", "").count() >= MAX_TOPICS {
+        if is_full(&registry.topics, name.project(), "topics", MAX_TOPICS) {
             return Err(Status::new(
                 Code::ResourceExhausted,
                 format!(

@@ -1,6 +1,7 @@
 //! Writes deliveries as `PullResponse` or `StreamingPullResponse` without rebuilding their messages:
 //! a stored message is copied once, as it lies, into the response. This is the hot path of a stream.
 
+use super::request::{Acks, RequestDecoder};
 use crate::{
     pb,
     queue::{ACK_ID_LENGTH, Delivery},
@@ -13,7 +14,7 @@ use prost::{
 use std::marker::PhantomData;
 use tonic::{
     Status,
-    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, EncodeBuf, Encoder},
 };
 
 /// Messages, and the other fields of a streaming response. Both responses have their messages in
@@ -86,14 +87,14 @@ impl<U: prost::Message + Default + Send + 'static> Codec for DeliveryCodec<Deliv
     type Encode = Deliveries;
     type Decode = U;
     type Encoder = DeliveryEncoder;
-    type Decoder = RequestDecoder<U>;
+    type Decoder = RequestDecoder<U, Acks>;
 
     fn encoder(&mut self) -> Self::Encoder {
         DeliveryEncoder
     }
 
     fn decoder(&mut self) -> Self::Decoder {
-        RequestDecoder(PhantomData)
+        RequestDecoder::default()
     }
 }
 
@@ -112,19 +113,6 @@ impl Encoder for DeliveryEncoder {
     fn buffer_settings(&self) -> BufferSettings {
         // One write for a whole batch: with the default of 8 KB each message would be its own.
         BufferSettings::new(64 * 1024, 256 * 1024)
-    }
-}
-
-pub(crate) struct RequestDecoder<U>(PhantomData<U>);
-
-impl<U: prost::Message + Default> Decoder for RequestDecoder<U> {
-    type Item = U;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        U::decode(buffer)
-            .map(Some)
-            .map_err(|error| Status::internal(error.to_string()))
     }
 }
 

@@ -4,12 +4,17 @@ pub(crate) mod codec;
 mod details;
 mod iam;
 mod publisher;
+pub(crate) mod request;
 mod schemas;
 mod stream;
 mod subscriber;
 
 use crate::{api::Api, gate::Caller, limits::MAX_REQUEST_BYTES, status};
-use tonic::{Request, Response, Status, service::Routes};
+use tonic::{Request, Response, Status, codec::CompressionEncoding, service::Routes};
+
+/// What is read of a request at all. Above it the transport ends the call; below it the codecs of
+/// `request` answer with the service's words.
+const MAX_READ_BYTES: usize = 2 * MAX_REQUEST_BYTES;
 
 /// Answer of methods without one; it stands for `google.protobuf.Empty` on the wire.
 pub(crate) type Empty = ();
@@ -48,11 +53,19 @@ struct Service(Api);
 
 /// All gRPC services of the emulator.
 pub(crate) fn routes(api: Api) -> Routes {
+    /// What a client may send: requests of this size, also compressed.
+    macro_rules! serve {
+        ($server:ident, $service:expr) => {
+            $server::new($service)
+                .max_decoding_message_size(MAX_READ_BYTES)
+                .accept_compressed(CompressionEncoding::Gzip)
+        };
+    }
     let service = Service(api);
-    Routes::new(PublisherServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(SubscriberServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(SchemaServiceServer::new(service.clone()).max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(IAMPolicyServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES))
+    Routes::new(serve!(PublisherServer, service.clone()))
+        .add_service(serve!(SubscriberServer, service.clone()))
+        .add_service(serve!(SchemaServiceServer, service.clone()))
+        .add_service(serve!(IAMPolicyServer, service))
         .prepare()
 }
 

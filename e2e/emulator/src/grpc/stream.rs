@@ -94,6 +94,7 @@ impl Session {
                 &first.subscription,
                 first.max_outstanding_messages,
                 first.max_outstanding_bytes,
+                &first.client_id,
             )
         };
         let mut puller = api
@@ -142,7 +143,10 @@ impl Session {
             }
             tokio::select! {
                 request = self.requests.message() => match request {
-                    Ok(Some(request)) => self.answer(request)?,
+                    Ok(Some(request)) => {
+                        check_later(&request)?;
+                        self.answer(request)?;
+                    }
                     Ok(None) | Err(_) => return Ok(None),
                 },
                 () = self.puller.ready() => {}
@@ -176,7 +180,7 @@ impl Session {
         }
         let exactly_once = self.puller.properties().exactly_once_delivery_enabled;
         if !request.ack_ids.is_empty() {
-            let Feedback { done, invalid } = Engine::ack(&self.puller.subscription, request.ack_ids);
+            let Feedback { done, invalid } = Engine::ack(&self.puller.subscription, request.ack_ids)?;
             if exactly_once {
                 let confirmation = self.confirmed.acknowledge_confirmation.get_or_insert_default();
                 confirmation.ack_ids.extend(done);
@@ -192,7 +196,7 @@ impl Session {
             let ids = ids
                 .map(|(id, seconds)| seconds.map(|seconds| (id, seconds)))
                 .collect::<Result<Vec<_>>>()?;
-            let Feedback { done, invalid } = self.api.engine.extend(&self.puller.subscription, ids);
+            let Feedback { done, invalid } = self.api.engine.extend(&self.puller.subscription, ids)?;
             if exactly_once {
                 let confirmation: &mut reply::ModifyAckDeadlineConfirmation = self
                     .confirmed
@@ -204,6 +208,24 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What only the first request of a stream may say (documentation of `StreamingPullRequest`'s fields).
+fn check_later(request: &pb::StreamingPullRequest) -> Result<()> {
+    let field = if !request.subscription.is_empty() {
+        "subscription"
+    } else if request.max_outstanding_messages != 0 {
+        "max_outstanding_messages"
+    } else if request.max_outstanding_bytes != 0 {
+        "max_outstanding_bytes"
+    } else if request.protocol_version != 0 {
+        "protocol_version"
+    } else {
+        return Ok(());
+    };
+    Err(Status::invalid(format!(
+        "{field} must not be set in subsequent requests of a stream."
+    )))
 }
 
 fn check_deadline(seconds: i32) -> Result<()> {

@@ -46,3 +46,40 @@ pub(crate) fn validate(member: &str) -> Result<()> {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_have_a_kind_and_a_name() {
+        for member in ["allUsers", "allAuthenticatedUsers"] {
+            assert!(validate(member).is_ok(), "{member}");
+        }
+        for prefix in PREFIXES {
+            assert!(validate(&format!("{prefix}a")).is_ok(), "{prefix}");
+            assert!(validate(prefix).is_err(), "{prefix}");
+        }
+        for member in ["", "a@example.com", "users:a", "allusers"] {
+            let refusal = validate(member).unwrap_err();
+            assert!(refusal.message.contains("unknown type"), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_service_agent_has_its_projects_number() {
+        let agent = service_agent(4711);
+        assert_eq!(
+            agent,
+            "serviceAccount:service-4711@gcp-sa-pubsub.iam.gserviceaccount.com"
+        );
+        assert_eq!(project_number_of_agent(&agent), Some(4711));
+        for other in [
+            "serviceAccount:service-x@gcp-sa-pubsub.iam.gserviceaccount.com",
+            "serviceAccount:service-1@example.com",
+            "user:service-1@gcp-sa-pubsub.iam.gserviceaccount.com",
+        ] {
+            assert_eq!(project_number_of_agent(other), None, "{other}");
+        }
+    }
+}

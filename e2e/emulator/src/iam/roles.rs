@@ -40,6 +40,8 @@ const EDITOR_ONLY: &[&str] = &[
     "pubsub.topics.update",
     "pubsub.topics.updateTag",
 ];
+/// To have something done as a service account.
+const ACCOUNT_USER: &[&str] = &["iam.serviceAccounts.actAs"];
 const POLICIES: &[&str] = &[
     "pubsub.schemas.getIamPolicy",
     "pubsub.schemas.setIamPolicy",
@@ -58,8 +60,11 @@ fn role_has(role: &str, permission: &str) -> bool {
         "roles/pubsub.publisher" => &[PUBLISHER],
         "roles/pubsub.subscriber" => &[SUBSCRIBER],
         "roles/pubsub.viewer" | "roles/viewer" => &[VIEWER],
-        "roles/pubsub.editor" | "roles/editor" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY],
-        "roles/pubsub.admin" | "roles/owner" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY, POLICIES],
+        "roles/pubsub.editor" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY],
+        "roles/editor" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY, ACCOUNT_USER],
+        "roles/pubsub.admin" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY, POLICIES],
+        "roles/owner" => &[PUBLISHER, SUBSCRIBER, VIEWER, EDITOR_ONLY, POLICIES, ACCOUNT_USER],
+        "roles/iam.serviceAccountUser" => &[ACCOUNT_USER],
         "roles/monitoring.viewer" => &[&["monitoring.timeSeries.list"]],
         "roles/browser" => &[&["resourcemanager.projects.get"]],
         // A custom role grants what its id spells out after the last slash, see the README.
@@ -110,6 +115,44 @@ mod tests {
         };
         for (role, permission, expected) in [
             ("roles/pubsub.publisher", "pubsub.topics.publish", true),
+            ("roles/pubsub.publisher", "pubsub.topics.get", false),
+            ("roles/pubsub.subscriber", "pubsub.snapshots.seek", true),
+            (
+                "roles/pubsub.subscriber",
+                "pubsub.topics.attachSubscription",
+                true,
+            ),
+            ("roles/pubsub.subscriber", "pubsub.subscriptions.get", false),
+            ("roles/pubsub.viewer", "pubsub.topics.list", true),
+            ("roles/pubsub.viewer", "pubsub.topics.publish", false),
+            ("roles/viewer", "pubsub.subscriptions.get", true),
+            ("roles/viewer", "pubsub.subscriptions.consume", false),
+            ("roles/pubsub.editor", "pubsub.topics.create", true),
+            ("roles/pubsub.editor", "pubsub.topics.publish", true),
+            ("roles/pubsub.editor", "pubsub.subscriptions.consume", true),
+            ("roles/pubsub.editor", "pubsub.subscriptions.list", true),
+            ("roles/pubsub.editor", "iam.serviceAccounts.actAs", false),
+            ("roles/editor", "pubsub.topics.delete", true),
+            ("roles/editor", "pubsub.topics.setIamPolicy", false),
+            ("roles/editor", "iam.serviceAccounts.actAs", true),
+            ("roles/pubsub.admin", "pubsub.topics.delete", true),
+            (
+                "roles/pubsub.admin",
+                "resourcemanager.projects.setIamPolicy",
+                true,
+            ),
+            ("roles/pubsub.admin", "iam.serviceAccounts.actAs", false),
+            ("roles/owner", "pubsub.subscriptions.setIamPolicy", true),
+            ("roles/owner", "pubsub.topics.create", true),
+            ("roles/owner", "iam.serviceAccounts.actAs", true),
+            ("roles/iam.serviceAccountUser", "iam.serviceAccounts.actAs", true),
+            ("roles/iam.serviceAccountUser", "pubsub.topics.get", false),
+            ("roles/monitoring.viewer", "monitoring.timeSeries.list", true),
+            ("roles/monitoring.viewer", "pubsub.topics.get", false),
+            ("roles/browser", "resourcemanager.projects.get", true),
+            ("roles/browser", "monitoring.timeSeries.list", false),
+            ("roles/pubsub.topics.get", "pubsub.topics.get", false),
+            ("roles/none", "pubsub.topics.get", false),
             ("roles/pubsub.publisher", "pubsub.subscriptions.consume", false),
             ("roles/pubsub.subscriber", "pubsub.subscriptions.consume", true),
             ("roles/pubsub.editor", "pubsub.topics.setIamPolicy", false),
@@ -132,5 +175,23 @@ mod tests {
             );
             assert!(!grants(&policy(role), "user:b", permission));
         }
+    }
+
+    #[test]
+    fn everybody_and_everybody_with_a_token_are_two_things_and_conditions_grant_nothing() {
+        let policy = |member: &str, conditional: bool| Policy {
+            bindings: vec![Binding {
+                role: "roles/pubsub.publisher".to_owned(),
+                members: vec![member.to_owned()],
+                condition: conditional.then(Default::default),
+            }],
+            ..Policy::default()
+        };
+        let grants = |policy: &Policy, member: &str| grants(policy, member, "pubsub.topics.publish");
+        assert!(grants(&policy("allUsers", false), "") && grants(&policy("allUsers", false), "user:a"));
+        let known = policy("allAuthenticatedUsers", false);
+        assert!(grants(&known, "user:a") && !grants(&known, ""));
+        assert!(!grants(&policy("user:a", true), "user:a"));
+        assert!(!grants(&Policy::default(), "user:a"));
     }
 }

@@ -10,12 +10,13 @@ use tokio::{sync::Notify, time::Instant};
 
 impl Queue {
     /// A puller arrives; it is woken through the handle when there is work and it has room.
-    pub(crate) fn attach(&mut self, limit: Limit) -> (OwnerId, Arc<Notify>) {
-        self.owners.attach(limit)
+    /// `client`: what it calls itself, or nothing.
+    pub(crate) fn attach(&mut self, limit: Limit, client: &str) -> (OwnerId, Arc<Notify>) {
+        self.owners.attach(limit, client)
     }
 
-    /// A puller goes. Its leases stay until their deadline: the service cannot know that its client
-    /// is gone for good.
+    /// A puller goes. Its leases stay until their deadline, or with the next stream of its client: the
+    /// service cannot know that it is gone for good.
     pub(crate) fn detach(&mut self, owner: OwnerId) {
         self.owners.detach(owner);
         self.wake();

@@ -83,6 +83,7 @@ enum Ready {
 
 /// Totals since the subscription was created.
 #[derive(Debug, Default, Clone, Copy, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Deliveries, redeliveries included.
     pub delivered: u64,

@@ -20,11 +20,15 @@ struct Owner {
     messages: usize,
     bytes: usize,
     wake: Arc<Notify>,
+    /// What the client calls itself, if it does; its next stream takes over what this one held.
+    client: Box<str>,
+    /// False once its stream ended, while leases of it are left.
+    attached: bool,
 }
 
 impl Owner {
     fn has_room(&self) -> bool {
-        self.messages < self.limit.messages && self.bytes < self.limit.bytes
+        self.attached && self.messages < self.limit.messages && self.bytes < self.limit.bytes
     }
 }
 
@@ -35,9 +39,22 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn attach(&mut self, limit: Limit) -> (OwnerId, Arc<Notify>) {
-        self.next += 1;
+    /// A stream that replaces one of the same client has its leases too, and its ordering keys: a
+    /// client that reconnects may not hold its limit twice
+    /// (`StreamingPullRequest.client_id`). An empty name is nobody's.
+    pub(super) fn attach(&mut self, limit: Limit, client: &str) -> (OwnerId, Arc<Notify>) {
         let wake = Arc::new(Notify::new());
+        let left = self
+            .all
+            .iter_mut()
+            .find(|(_, owner)| !owner.attached && !client.is_empty() && &*owner.client == client);
+        if let Some((id, owner)) = left {
+            owner.limit = limit;
+            owner.wake = wake.clone();
+            owner.attached = true;
+            return (*id, wake);
+        }
+        self.next += 1;
         self.all.insert(
             OwnerId(self.next),
             Owner {
@@ -45,17 +62,25 @@ impl Owners {
                 messages: 0,
                 bytes: 0,
                 wake: wake.clone(),
+                client: client.into(),
+                attached: true,
             },
         );
         (OwnerId(self.next), wake)
     }
 
     pub(super) fn detach(&mut self, id: OwnerId) {
-        self.all.remove(&id);
+        if let Some(owner) = self.all.get_mut(&id) {
+            owner.attached = false;
+            if owner.messages == 0 || owner.client.is_empty() {
+                self.all.remove(&id);
+            }
+        }
     }
 
+    /// Those attached.
     pub(super) fn len(&self) -> usize {
-        self.all.len()
+        self.all.values().filter(|owner| owner.attached).count()
     }
 
     /// Messages and bytes that the owner may still take; at least one message while it has room,
@@ -93,6 +118,9 @@ impl Owners {
             if was_full && work && owner.has_room() {
                 owner.wake.notify_one();
             }
+            if !owner.attached && owner.messages == 0 {
+                self.all.remove(&id);
+            }
         }
     }
 
@@ -100,5 +128,11 @@ impl Owners {
         for owner in self.all.values().filter(|owner| owner.has_room()) {
             owner.wake.notify_one();
         }
+    }
+
+    /// Those attached, and those remembered for their leases.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.all.len()
     }
 }

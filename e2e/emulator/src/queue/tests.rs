@@ -41,7 +41,7 @@ impl Bench {
     }
 
     fn puller(&mut self, limit: Limit) -> OwnerId {
-        self.queue.attach(limit).0
+        self.queue.attach(limit, "").0
     }
 
     fn take(&mut self, owner: OwnerId) -> Vec<Delivery> {
@@ -259,10 +259,13 @@ async fn pullers_share_what_is_ready() {
 #[tokio::test(start_paused = true)]
 async fn a_puller_with_room_is_woken_by_a_push_and_a_full_one_by_an_ack() {
     let mut b = Bench::new(Rules::default());
-    let (owner, wake) = b.queue.attach(Limit {
-        messages: 1,
-        bytes: 1 << 20,
-    });
+    let (owner, wake) = b.queue.attach(
+        Limit {
+            messages: 1,
+            bytes: 1 << 20,
+        },
+        "",
+    );
     b.push("");
     b.queue.wake();
     tokio::time::timeout(SECOND, wake.notified())
@@ -506,4 +509,51 @@ mod properties {
             paused(|| run(steps, Rules { ordering: true, retry, ..Rules::default() }));
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reconnects_has_what_it_held_and_no_room_for_more() {
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        ..Rules::default()
+    });
+    let two = Limit {
+        messages: 2,
+        bytes: 1 << 20,
+    };
+    for key in ["k", "k", "", ""] {
+        b.push(key);
+    }
+    let (first, _) = b.queue.attach(two, "worker");
+    let held = b.take(first);
+    assert_eq!(held.iter().map(|d| d.message.id).collect::<Vec<_>>(), [1, 2]);
+    b.queue.detach(first);
+    assert_eq!(b.queue.pullers(), 0);
+    let (other, _) = b.queue.attach(two, "another");
+    let (nobody, _) = b.queue.attach(two, "");
+    let (second, _) = b.queue.attach(two, "worker");
+    assert_eq!(b.queue.pullers(), 3);
+    assert!(b.ids(second).is_empty(), "it holds two already");
+    assert!(b.queue.ack(held[0].ack_id));
+    assert_eq!(
+        b.ids(second),
+        [3],
+        "an ack of the old stream's makes room in the new one"
+    );
+    assert_eq!(b.ids(nobody), [4]);
+    assert!(b.ids(other).is_empty());
+    // A stream beside the first is its own, whatever it is called.
+    let (beside, _) = b.queue.attach(two, "worker");
+    for _ in 0..2 {
+        b.push("");
+    }
+    assert_eq!(b.ids(beside), [5], "a share of what is ready");
+    // What ends without leases, or without a name, leaves nothing behind.
+    b.queue.detach(other);
+    b.queue.detach(nobody);
+    b.queue.detach(second);
+    b.queue.detach(beside);
+    assert_eq!(b.queue.owners.known(), 2);
+    b.later(Duration::from_secs(10));
+    assert_eq!(b.queue.owners.known(), 0);
 }

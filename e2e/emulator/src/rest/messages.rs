@@ -1,11 +1,14 @@
 //! Paths that take and answer messages, for clients without gRPC.
 
 use super::{request::Reply, routes::Request, tables as t};
-use crate::{pb, status::Result};
+use crate::{limits::MAX_ACK_REQUEST_BYTES, pb, status::Result};
 
 impl Request<'_> {
     pub(super) async fn messages(&self, action: &str) -> Result<Reply> {
         let (api, caller, name) = (self.api, self.caller, self.name.clone());
+        if action != ":pull" && self.body.len() > MAX_ACK_REQUEST_BYTES {
+            return Err(super::too_large(MAX_ACK_REQUEST_BYTES));
+        }
         match action {
             ":pull" => {
                 let request = pb::PullRequest {

@@ -24,7 +24,8 @@ pub(super) async fn list(api: &Api, caller: &Caller, project: &str, query: &Quer
             "orderBy",
         ]
         .into_iter()
-        .find(|name| query.get(name).is_some())
+        // Google's Rust client sends `orderBy` always, empty.
+        .find(|name| query.get(name).is_some_and(|value| !value.is_empty()))
         {
             return Err(Status::new(
                 Code::Unimplemented,

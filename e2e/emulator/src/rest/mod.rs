@@ -21,7 +21,17 @@ mod values;
 pub(crate) use request::Query;
 
 use crate::{api::Api, gate::Caller, limits::MAX_REQUEST_BYTES, status::Status};
-use axum::{body::Body, http::Request, response::Response};
+use axum::{
+    body::Body,
+    http::{Method, Request},
+    response::Response,
+};
+
+/// The security token service's one method. Its errors are OAuth's, not Google's.
+const TOKEN_PATH: &str = "/v1/token";
+
+/// A message of the largest size is larger in JSON: base64 has four digits for three bytes.
+const MAX_BODY_BYTES: usize = MAX_REQUEST_BYTES / 3 * 4;
 
 /// Answers anything that is neither gRPC nor the emulator's own API.
 pub(crate) async fn serve(api: Api, request: Request<Body>) -> Response {
@@ -29,12 +39,27 @@ pub(crate) async fn serve(api: Api, request: Request<Body>) -> Response {
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let caller = Caller::new(header("authorization"), header("x-goog-user-project"));
     let query = request::Query::parse(parts.uri.query().unwrap_or_default());
-    let result = match axum::body::to_bytes(body, MAX_REQUEST_BYTES).await {
+    let result = match axum::body::to_bytes(body, MAX_BODY_BYTES).await {
+        Ok(body) if parts.method == Method::POST && parts.uri.path() == TOKEN_PATH => {
+            return exchange(&api, &body).await;
+        }
         Ok(body) => routes::call(&api, &caller, &parts.method, parts.uri.path(), &query, &body).await,
-        Err(_) => Err(Status::invalid("Request payload size exceeds the limit.")),
+        Err(_) => Err(too_large(MAX_REQUEST_BYTES)),
     };
     match result {
         Ok(reply) => request::json(200, &reply.json(query.enums_as_numbers())),
         Err(status) => error::response(&status),
+    }
+}
+
+/// The service's words.
+fn too_large(limit: usize) -> Status {
+    Status::invalid(format!("Request payload size exceeds the limit: {limit} bytes."))
+}
+
+async fn exchange(api: &Api, body: &[u8]) -> Response {
+    match api.tokens.exchange(body, api.engine.clock.wall_now()).await {
+        Ok(reply) => request::json(200, &reply),
+        Err(refusal) => request::json(400, &refusal.json()),
     }
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     api::Api,
     gate::Caller,
+    limits::MAX_ENTRIES,
     status::{Code, Result, Status},
 };
 use axum::http::Method;
@@ -23,8 +24,16 @@ pub(super) async fn call(
     query: &Query,
     body: &[u8],
 ) -> Result<Reply> {
-    if let ("GET", Some(project)) = (verb.as_str(), monitored_project(path)) {
-        return super::metrics::list(api, caller, project, query).await;
+    match (verb.as_str(), path_of_third_version(path)) {
+        ("GET", Some((project, "timeSeries"))) => {
+            return super::metrics::list(api, caller, project, query).await;
+        }
+        // Its resource manager names a project by its number (https://cloud.google.com/resource-manager/reference/rest/v3/projects).
+        ("GET", Some((project, ""))) => {
+            let third = |id: &str, number: u64| json!({"name": format!("projects/{number}"), "projectId": id, "state": "ACTIVE"});
+            return self::project(api, caller, project, third).await;
+        }
+        _ => {}
     }
     let Some(rest) = path.strip_prefix("/v1/") else {
         return Err(not_a_route(verb, path));
@@ -47,7 +56,6 @@ pub(super) async fn call(
         name: resource.to_owned(),
     };
     match (verb.as_str(), segments.as_slice(), action) {
-        ("POST", ["token"], "") => crate::identity::exchange(body).map(Reply::Value),
         // The resource manager has it as a POST, Pub/Sub as a GET.
         ("GET" | "POST", _, ":getIamPolicy") => request.get_policy().await,
         ("POST", _, ":setIamPolicy") => request.set_policy().await,
@@ -59,28 +67,37 @@ pub(super) async fn call(
         (verb, ["projects", _, "snapshots", ..], action) => request.snapshots(verb, &segments, action).await,
         (verb, ["projects", _, "schemas", ..], action) => request.schemas(verb, &segments, action).await,
         ("GET", ["projects", project], "") => {
-            let call = async {
-                let id = api.engine.project_id(project);
-                let number = api.engine.project_number(&id);
-                Ok(
-                    json!({"projectId": id, "name": id, "projectNumber": number.to_string(), "lifecycleState": "ACTIVE"}),
-                )
-            };
-            let found = api
-                .gate
-                .pass(&crate::methods::GET_PROJECT, resource, &[], caller, call)
-                .await;
-            found.map(Reply::Value)
+            let first = |id: &str, number: u64| json!({"projectId": id, "name": id, "projectNumber": number.to_string(), "lifecycleState": "ACTIVE"});
+            self::project(api, caller, project, first).await
         }
         _ => Err(not_a_route(verb, path)),
     }
 }
 
-/// Cloud Monitoring's one path.
-fn monitored_project(path: &str) -> Option<&str> {
-    path.strip_prefix("/v3/projects/")?
-        .strip_suffix("/timeSeries")
-        .filter(|project| !project.contains('/'))
+/// A project, in the form of a version of the resource manager.
+async fn project(
+    api: &Api,
+    caller: &Caller,
+    project: &str,
+    form: impl Fn(&str, u64) -> serde_json::Value,
+) -> Result<Reply> {
+    let resource = format!("projects/{project}");
+    let call = async {
+        let id = api.engine.project_id(project);
+        let number = api.engine.project_number(&id);
+        Ok(form(&id, number))
+    };
+    let found = api
+        .gate
+        .pass(&crate::methods::GET_PROJECT, &resource, &[], caller, call)
+        .await;
+    found.map(Reply::Value)
+}
+
+/// The project, and what is asked for of it: Cloud Monitoring's `timeSeries`, or nothing more.
+fn path_of_third_version(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/v3/projects/")?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
 }
 
 fn not_a_route(verb: &Method, path: &str) -> Status {
@@ -88,6 +105,22 @@ fn not_a_route(verb: &Method, path: &str) -> Status {
         Code::Unimplemented,
         format!("The emulator does not serve {verb} {path}."),
     )
+}
+
+/// Commas and openings outside strings: no JSON has more values than that and one. A value of two
+/// bytes in the text is some thirty in memory.
+fn entries(body: &[u8]) -> usize {
+    let (mut count, mut in_text, mut escaped) = (0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b',' | b'[' | b'{' if !in_text => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 pub(super) struct Request<'a> {
@@ -104,6 +137,11 @@ impl Request<'_> {
         let value: Value = if self.body.is_empty() {
             json!({})
         } else {
+            if entries(self.body) > MAX_ENTRIES {
+                return Err(Status::invalid(format!(
+                    "The request has more than {MAX_ENTRIES} entries."
+                )));
+            }
             serde_json::from_slice(self.body)
                 .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))?
         };
@@ -132,5 +170,16 @@ impl Request<'_> {
             self.query.number("pageSize", "page_size")?,
             self.query.text("pageToken", "page_token"),
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::entries;
+
+    #[test]
+    fn entries_are_counted_outside_texts() {
+        assert_eq!(entries(br#"{"a": [1, 2], "b": {}}"#), 5);
+        assert_eq!(entries(br#"{"a,[": "\",{", "b\\": ""}"#), 2);
     }
 }

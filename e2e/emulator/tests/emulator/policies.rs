@@ -1,19 +1,9 @@
 //! IAM through the official client: etags, races, who may not be bound.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, PROJECT, subscription, topic};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_iam_v1::model::{Binding, Policy};
 use pubsub_emulator::Fault;
-use support::{Bench, PROJECT, subscription, topic};
 
 fn binding(role: &str, member: &str) -> Binding {
     Binding::new().set_role(role).set_members([member])
@@ -151,4 +141,7 @@ async fn a_project_has_a_number_that_can_be_chosen() {
     let project: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
     assert_eq!(project["projectNumber"], "4711");
     assert_eq!(project["projectId"], PROJECT);
+    let url = format!("{}/v3/projects/{PROJECT}", bench.emulator.endpoint());
+    let project: serde_json::Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    assert_eq!(project["name"], "projects/4711");
 }

@@ -1,21 +1,11 @@
 //! The emulator being unkind: faults, gaps, quotas, permissions; and its own HTTP API.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, PROJECT, subscription, topic};
 use google_cloud_gax::{error::rpc::Code, retry_policy::NeverRetry};
 use google_cloud_pubsub::model::Topic;
 use pubsub_emulator::{Fault, IamMode, Settings};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{Bench, PROJECT, subscription, topic};
 
 impl Bench {
     /// One attempt, so that the client's own retries hide nothing.
@@ -265,6 +255,40 @@ async fn access_is_by_the_principal_of_the_token() {
         .rest(reqwest::Method::POST, &test, "user:worker", asked)
         .await;
     assert_eq!(has["permissions"], json!(["pubsub.subscriptions.consume"]));
+}
+
+#[tokio::test]
+async fn the_first_grant_asks_for_no_permission() {
+    let bench = Bench::with(Settings {
+        iam: IamMode::Enforce,
+        ..Settings::default()
+    })
+    .await;
+    let set = |resource: String, role: &str| {
+        let policy = json!({"bindings": [{"role": role, "members": ["user:a"]}]});
+        let path = format!("/emulator/v1/policies/{resource}");
+        let bench = &bench;
+        async move { bench.control(reqwest::Method::PUT, &path, policy).await.0 }
+    };
+    assert_eq!(
+        set(format!("projects/{PROJECT}"), "roles/pubsub.editor").await,
+        200
+    );
+    assert_eq!(set(topic("none"), "roles/pubsub.editor").await, 404);
+    assert_eq!(set(format!("projects/{PROJECT}"), "editor").await, 400);
+    let path = format!("/v1/{}", topic("one"));
+    let (status, _) = bench.rest(reqwest::Method::PUT, &path, "user:a", json!({})).await;
+    assert_eq!(status, 200);
+    let calls = bench.emulator.calls();
+    let callers: Vec<_> = calls
+        .iter()
+        .map(|call| (call.method, call.caller.as_deref()))
+        .collect();
+    assert_eq!(
+        callers,
+        [("Publisher.CreateTopic", Some("user:a"))],
+        "the grant is no call"
+    );
 }
 
 #[tokio::test]

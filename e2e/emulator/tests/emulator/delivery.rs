@@ -1,21 +1,11 @@
 //! Messages through the official Rust clients, over gRPC.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, PROJECT, eventually, subscription, topic};
 use google_cloud_pubsub::client::Publisher;
 use google_cloud_pubsub::model::{DeadLetterPolicy, Message, RetryPolicy, Subscription};
 use google_cloud_pubsub::subscriber::MessageStream;
 use google_cloud_wkt::Duration as Wkt;
 use std::time::{Duration, Instant};
-use support::{Bench, PROJECT, eventually, subscription, topic};
 
 async fn open(bench: &Bench, id: &str) -> MessageStream {
     bench

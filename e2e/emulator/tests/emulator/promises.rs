@@ -1,24 +1,14 @@
 //! Ordering keys and exactly-once delivery through the official client.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, subscription, topic};
 use google_cloud_pubsub::subscriber::handler::Handler;
 use pubsub_emulator::pb;
 use std::time::Duration;
-use support::{Bench, subscription, topic};
 
 fn keyed(key: &str, data: &str) -> pb::PubsubMessage {
     pb::PubsubMessage {
         ordering_key: key.to_owned(),
-        ..support::message(data, &[])
+        ..crate::support::message(data, &[])
     }
 }
 

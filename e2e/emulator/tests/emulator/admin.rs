@@ -1,15 +1,6 @@
 //! Administration through the official Rust clients, over REST.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, subscription, topic};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_gax::paginator::ItemPaginator as _;
 use google_cloud_pubsub::model::{
@@ -17,7 +8,6 @@ use google_cloud_pubsub::model::{
 };
 use google_cloud_wkt::{Duration, FieldMask};
 use pubsub_emulator::DELETED_TOPIC;
-use support::{Bench, subscription, topic};
 
 fn code<T: std::fmt::Debug>(result: Result<T, google_cloud_pubsub::Error>) -> (Code, String) {
     let error = result.expect_err("refused");

@@ -1,6 +1,9 @@
 //! An emulator and the official clients against it.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+pub(crate) mod cluster;
+pub(crate) mod process;
+#[allow(dead_code, reason = "the differential suite uses the rest")]
+pub(crate) mod wire;
 
 use google_cloud_auth::credentials::anonymous;
 use google_cloud_pubsub::client::{SchemaService, Subscriber, SubscriptionAdmin, TopicAdmin};

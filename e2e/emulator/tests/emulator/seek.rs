@@ -1,21 +1,11 @@
 //! What counts as acknowledged, put back: seek, snapshots, retention, detach.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support;
-
+use crate::support::{Bench, eventually, subscription, topic};
 use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::model::{Topic, seek_request::Target};
 use google_cloud_wkt::{Duration as Wkt, Timestamp};
 use pubsub_emulator::Fault;
 use std::time::SystemTime;
-use support::{Bench, eventually, subscription, topic};
 
 impl Bench {
     fn backlog(&self, id: &str) -> usize {
