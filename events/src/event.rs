@@ -107,6 +107,12 @@ impl Payload {
         &self.0
     }
 
+    /// The payload's fields, to make another payload of.
+    #[must_use]
+    pub fn into_fields(self) -> Map<String, Value> {
+        self.0
+    }
+
     /// The version of its schema; [`DEFAULT_VERSION`] when it names none.
     #[must_use]
     pub fn version(&self) -> &str {

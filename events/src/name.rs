@@ -1,6 +1,6 @@
 //! What topics and subscriptions are called: pure functions of prefix, key, tenant and filter.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,7 @@ pub enum InvalidName {
 /// A Google Cloud project's id.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ProjectId(String);
+pub struct ProjectId(Arc<str>);
 
 impl ProjectId {
     /// Parses a project id (<https://cloud.google.com/resource-manager/docs/creating-managing-projects>).
@@ -54,7 +54,7 @@ impl ProjectId {
             && !id.ends_with('-')
             && id.chars().all(|c| is_lower(c) || c == '-');
         if ok {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::Project(text.to_owned()))
         }
@@ -90,7 +90,7 @@ macro_rules! resource_name {
         #[serde(try_from = "String", into = "String")]
         pub struct $name {
             project: ProjectId,
-            id: String,
+            id: Arc<str>,
         }
 
         impl $name {
@@ -100,7 +100,7 @@ macro_rules! resource_name {
             /// [`InvalidName::Id`] says what an id may hold.
             pub fn new(project: &ProjectId, id: &str) -> Result<Self, InvalidName> {
                 if is_resource_id(id) {
-                    Ok(Self { project: project.clone(), id: id.to_owned() })
+                    Ok(Self { project: project.clone(), id: id.into() })
                 } else {
                     Err(InvalidName::Id(id.to_owned()))
                 }
@@ -199,12 +199,27 @@ impl SubscriptionName {
         tenant: &TenantId,
         filter: &Filter,
     ) -> Result<Self, InvalidName> {
-        let base = format!("{}-{tenant}{WORKER_SUFFIX}", topic.id);
+        let base = Self::worker_prefix(topic, tenant);
         if filter.is_narrow() {
             Self::new(project, &format!("{base}-{}", filter.digest()))
         } else {
             Self::new(project, &base)
         }
+    }
+
+    /// What the id of each subscription begins with that a tenant's worker pulls for this topic.
+    #[must_use]
+    pub fn worker_prefix(topic: &TopicName, tenant: &TenantId) -> String {
+        format!("{}-{tenant}{WORKER_SUFFIX}", topic.id)
+    }
+
+    /// The name of this subscription's n-th successor, `{name}-{n}`: what cannot be changed in place is followed by another
+    /// of another name. `n` is 2 or more, and the 8 digits of a filter are never so few.
+    ///
+    /// # Errors
+    /// [`InvalidName::Id`] when it would be longer than [`MAX_ID`].
+    pub fn successor(&self, n: u32) -> Result<Self, InvalidName> {
+        Self::new(&self.project, &format!("{}-{n}", self.id))
     }
 
     /// The subscription that keeps a tenant's dead letters: `{topic}-{tenant}-dlq`.
@@ -217,6 +232,19 @@ impl SubscriptionName {
         tenant: &TenantId,
     ) -> Result<Self, InvalidName> {
         Self::new(project, &format!("{}-{tenant}{DEAD_LETTER_SUFFIX}", topic.id))
+    }
+
+    /// Whether the name says that it is another tenant's: it has the form of the two above, and another tenant in it.
+    /// A name of another form says nothing.
+    #[must_use]
+    pub fn is_of_another(&self, tenant: &TenantId) -> bool {
+        let worker = self
+            .id
+            .rsplit_once(WORKER_SUFFIX)
+            .filter(|(_, rest)| rest.is_empty() || rest.starts_with('-'))
+            .map(|(before, _)| before);
+        let before = worker.or_else(|| self.id.strip_suffix(DEAD_LETTER_SUFFIX));
+        before.is_some_and(|before| !before.ends_with(&format!("-{tenant}")))
     }
 }
 
@@ -242,7 +270,7 @@ impl TryFrom<String> for ProjectId {
 
 impl From<ProjectId> for String {
     fn from(project: ProjectId) -> Self {
-        project.0
+        project.as_str().to_owned()
     }
 }
 
@@ -289,6 +317,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_say_that_it_is_another_tenants() {
+        let own = TenantId::parse("tenant-123").unwrap();
+        for (id, another) in [
+            ("events-tenant-123-worker", false),
+            ("events-tenant-123-worker-0a1b2c3d", false),
+            ("events-tenant-123-dlq", false),
+            ("events-tenant-456-worker", true),
+            ("events-tenant-456-worker-0a1b2c3d", true),
+            ("events-tenant-1234-dlq", true),
+            ("made-by-hand", false),
+        ] {
+            let name = SubscriptionName::new(&project(), id).unwrap();
+            assert_eq!(name.is_of_another(&own), another, "{id}");
+        }
+    }
+
+    #[test]
     fn a_bad_part_is_named() {
         for bad in ["ab", "9abc", "google-x", "a b c", "a/b"] {
             assert_eq!(TopicName::new(&project(), bad), Err(InvalidName::Id(bad.into())));
@@ -320,6 +365,10 @@ mod tests {
             let (worker_b, dead_b) = names(&b, narrow_b);
             prop_assert_eq!(worker_a == worker_b, a == b && narrow_a == narrow_b);
             prop_assert_eq!(dead_a == dead_b, a == b);
+            for name in [&worker_a, &dead_a] {
+                let own = TenantId::parse(&a).unwrap();
+                prop_assert!(!name.is_of_another(&own));
+            }
             prop_assert_ne!(worker_a, dead_b);
         }
 

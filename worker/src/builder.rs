@@ -1,23 +1,26 @@
 //! A worker from its parts: settings, handlers and a store.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 
 use events::{connect, event_type::InvalidEventType};
 use google_cloud_pubsub::client::Subscriber;
+use serde_json::{Map, Value};
 
 use crate::{
     drain::Drain,
     handle::Handler,
+    handlers::batch::{BatchHandler, BatchSettings, Batched},
     health::{self, Health},
     limits::Limits,
     metrics::Metrics,
-    once::{IdempotencyStore, MemoryStore},
+    once::{IdempotencyStore, MemoryStore, RedisStore},
     process::{Pipeline, UnknownVersion},
     pull::chain,
     registry::Registry,
     run::Worker,
-    settings::{Settings, WrongSetting},
+    settings::{Settings, StoreKind, WrongSetting},
     subscriptions::Unusable,
+    trace::Traces,
 };
 
 /// Why there is no worker, or why it ended badly.
@@ -33,7 +36,7 @@ pub enum WorkerError {
     #[error("the worker has no handler: add one with on(), on_version() or otherwise()")]
     NoHandler,
     /// The list of subscriptions is unusable.
-    #[error("SUBSCRIPTIONS_FILE: {0}")]
+    #[error("SUBSCRIPTIONS or SUBSCRIPTIONS_FILE: {0}")]
     Subscriptions(#[from] Unusable),
     /// No client for Pub/Sub.
     #[error(
@@ -43,6 +46,9 @@ pub enum WorkerError {
     /// The address for health and metrics cannot be bound.
     #[error("HTTP_ADDR: cannot listen on {0}: {1}")]
     Listen(SocketAddr, #[source] std::io::Error),
+    /// No exporter for spans.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    Traces(String),
     /// The process cannot listen for signals, or metrics cannot be made.
     #[error("cannot start: {0}")]
     Start(String),
@@ -57,6 +63,7 @@ impl WorkerError {
             | Self::EventType(_)
             | Self::NoHandler
             | Self::Subscriptions(_)
+            | Self::Traces(_)
             | Self::Listen(..) => true,
             Self::Connect(_) | Self::Start(_) => false,
         }
@@ -69,7 +76,7 @@ pub struct WorkerBuilder {
     settings: Option<Settings>,
     registry: Registry,
     store: Option<Arc<dyn IdempotencyStore>>,
-    unknown_version: UnknownVersion,
+    unknown_version: Option<UnknownVersion>,
     mistake: Option<InvalidEventType>,
 }
 
@@ -105,14 +112,33 @@ impl WorkerBuilder {
         self
     }
 
-    /// What to do with versions that nobody handles; they are acknowledged with a warning by default.
+    /// Hands over many events at a time, of a type or a category.
     #[must_use]
-    pub fn unknown_version(mut self, what: UnknownVersion) -> Self {
-        self.unknown_version = what;
+    pub fn on_batch(self, pattern: &str, handler: impl BatchHandler, settings: BatchSettings) -> Self {
+        self.on(pattern, Batched::new(handler, settings))
+    }
+
+    /// Lifts payloads of one version of a type to another before they are handled, so that handlers know only the
+    /// newest. Steps follow each other: 1.0 to 2.0 to 3.0. An error is a permanent failure of the event; it is logged,
+    /// and must not hold payload. The result's `version` is set.
+    #[must_use]
+    pub fn lift<F>(mut self, event_type: &str, from: &str, to: &str, lift: F) -> Self
+    where
+        F: Fn(Map<String, Value>) -> Result<Map<String, Value>, Cow<'static, str>> + Send + Sync + 'static,
+    {
+        let added = self.registry.lift(event_type, from, to, Arc::new(lift));
+        self.mistake = self.mistake.or_else(|| added.err());
         self
     }
 
-    /// Where handled events are remembered; in memory by default.
+    /// What to do with versions that nobody handles; by default what `UNKNOWN_VERSION` says.
+    #[must_use]
+    pub fn unknown_version(mut self, what: UnknownVersion) -> Self {
+        self.unknown_version = Some(what);
+        self
+    }
+
+    /// Where handled events are remembered; by default what `IDEMPOTENCY_URL` says.
     #[must_use]
     pub fn store(mut self, store: impl IdempotencyStore) -> Self {
         self.store = Some(Arc::new(store));
@@ -131,7 +157,7 @@ impl WorkerBuilder {
         if self.registry.is_empty() {
             return Err(WorkerError::NoHandler);
         }
-        let list = settings.subscriptions.read().await?;
+        let list = settings.subscriptions.read(&settings.tenant).await?;
         let listener = health::listen(settings.http_addr)
             .await
             .map_err(|error| WorkerError::Listen(settings.http_addr, error))?;
@@ -143,13 +169,20 @@ impl WorkerBuilder {
         let pipeline = Pipeline {
             tenant: settings.tenant.clone(),
             registry: self.registry,
-            store: self.store.unwrap_or_else(|| Arc::new(MemoryStore::default())),
+            store: self.store.unwrap_or_else(|| store(&settings)),
             limits: Limits::new(settings.max_concurrent),
             metrics: Arc::new(metrics),
+            traces: match &settings.traces {
+                Some(endpoint) => {
+                    Traces::to(endpoint, settings.tenant.as_str()).map_err(WorkerError::Traces)?
+                }
+                None => Traces::default(),
+            },
             health: Health::default(),
             drain: Drain::new(settings.grace),
             timeout: settings.timeout,
-            unknown_version: self.unknown_version,
+            lease: settings.lease,
+            unknown_version: self.unknown_version.unwrap_or(settings.unknown_version),
         };
         Ok(Worker {
             settings,
@@ -166,5 +199,16 @@ impl WorkerBuilder {
     /// [`WorkerError`].
     pub async fn run(self) -> Result<(), WorkerError> {
         self.build().await?.run().await
+    }
+}
+
+fn store(settings: &Settings) -> Arc<dyn IdempotencyStore> {
+    match &settings.store {
+        StoreKind::Memory => Arc::new(MemoryStore::remembering(settings.memory)),
+        StoreKind::Redis(redis) => Arc::new(RedisStore::new(
+            (**redis).clone(),
+            &settings.tenant,
+            settings.memory,
+        )),
     }
 }

@@ -1,7 +1,13 @@
 //! When the handler is down nothing is handled, and no delivery attempt is spent: events wait with their leases kept,
 //! and one at a time of them is tried.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use rand::Rng;
@@ -40,6 +46,8 @@ struct State {
 #[derive(Debug)]
 pub struct Circuit {
     state: Mutex<State>,
+    /// Whether anything was unavailable since it was last all right: nearly never, and then nobody needs the lock.
+    trouble: AtomicBool,
     belief: watch::Sender<Belief>,
     /// Probes go one at a time and in turn, so that one event the handler always turns away cannot keep the
     /// circuit open for the others.
@@ -61,6 +69,7 @@ impl Default for Circuit {
                 open: None,
                 probing: false,
             }),
+            trouble: AtomicBool::new(false),
             belief: watch::Sender::new(Belief::Closed),
             turn: Arc::new(Semaphore::new(1)),
         }
@@ -75,7 +84,7 @@ impl Circuit {
 
     /// Whether events may pass.
     pub fn is_closed(&self) -> bool {
-        self.state.lock().open.is_none()
+        !self.trouble.load(Ordering::Acquire) || self.state.lock().open.is_none()
     }
 
     /// Waits until the handler is believed to be there, or until it is this caller's turn to find out.
@@ -107,6 +116,14 @@ impl Circuit {
         }
     }
 
+    /// Forgets the trouble, unless there was more of it meanwhile.
+    fn calm(&self) {
+        let state = self.state.lock();
+        if state.open.is_none() && state.in_a_row == 0 {
+            self.trouble.store(false, Ordering::Release);
+        }
+    }
+
     fn tell(&self) {
         let belief = {
             let state = self.state.lock();
@@ -130,17 +147,24 @@ impl Pass {
 
     /// The handler answered; what it answered does not matter here.
     pub fn reached(self) {
+        if !self.circuit.trouble.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.circuit.state.lock();
         // A call that began before the circuit opened says nothing about now, but a probe does.
         if state.open.is_none() || self.probe.is_some() {
             state.in_a_row = 0;
             state.open = None;
+            drop(state);
+            self.circuit.tell();
+            self.circuit.calm();
         }
     }
 
     /// The handler was not there.
     pub fn unavailable(self, asked: Option<Duration>) {
         let mut state = self.circuit.state.lock();
+        self.circuit.trouble.store(true, Ordering::Release);
         state.in_a_row = state.in_a_row.saturating_add(1);
         let failed = match state.open {
             Some((_, failed)) if self.probe.is_some() => failed + 1,
@@ -158,7 +182,9 @@ impl Drop for Pass {
         if self.probe.is_some() {
             self.circuit.state.lock().probing = false;
         }
-        self.circuit.tell();
+        if self.circuit.trouble.load(Ordering::Acquire) {
+            self.circuit.tell();
+        }
     }
 }
 

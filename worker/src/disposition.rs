@@ -16,6 +16,8 @@ pub enum Verdict {
     Duplicate,
     /// Its type is handled, its version is not, and the worker is set to let such events go.
     UnknownVersion,
+    /// It was published after another subscription took the place of the one it comes from, which has it if it is wanted.
+    Superseded,
     /// It failed and may work later.
     Retryable {
         /// Why.
@@ -49,12 +51,24 @@ pub enum Disposition {
     Hold(Duration),
 }
 
+impl Disposition {
+    /// Its name in logs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ack => "ack",
+            Self::Nack => "nack",
+            Self::Hold(_) => "hold_and_nack",
+        }
+    }
+}
+
 impl Verdict {
     /// What Pub/Sub is told. Acknowledged is only what has taken effect, and what the worker was told to let go.
     #[must_use]
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Success | Self::Duplicate | Self::UnknownVersion => Disposition::Ack,
+            Self::Success | Self::Duplicate | Self::UnknownVersion | Self::Superseded => Disposition::Ack,
             Self::Retryable {
                 retry_after: Some(wait),
                 ..
@@ -77,6 +91,7 @@ impl Verdict {
             Self::Success => "success",
             Self::Duplicate => "duplicate",
             Self::UnknownVersion => "unknown_version",
+            Self::Superseded => "superseded",
             Self::Retryable { .. } => "retryable",
             Self::Permanent { .. } => "permanent",
             Self::PermanentBefore => "permanent_before",
@@ -106,6 +121,7 @@ mod tests {
             (Verdict::Success, Disposition::Ack),
             (Verdict::Duplicate, Disposition::Ack),
             (Verdict::UnknownVersion, Disposition::Ack),
+            (Verdict::Superseded, Disposition::Ack),
             (retryable(None), Disposition::Nack),
             (
                 retryable(Some(Duration::from_secs(7))),

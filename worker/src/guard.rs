@@ -95,6 +95,7 @@ mod tests {
     fn message(attributes: &[(&str, &str)], data: impl Into<bytes::Bytes>) -> Message {
         Message {
             subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+            message_id: "1".to_owned(),
             data: data.into(),
             attributes: attributes
                 .iter()
@@ -103,6 +104,7 @@ mod tests {
             published_at: None,
             ordering_key: String::new(),
             in_order: false,
+            superseded: false,
             delivery_attempt: None,
         }
     }

@@ -5,6 +5,9 @@ use std::{borrow::Cow, fmt, future::Future, ops::Deref, sync::Arc, time::Duratio
 use async_trait::async_trait;
 use events::{DomainEvent, SubscriptionName};
 use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+
+use crate::failure::Permanent;
 
 /// One event on its way to a handler. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -14,16 +17,17 @@ pub struct Event(Arc<Inner>);
 struct Inner {
     event: DomainEvent,
     idempotency_key: String,
-    traceparent: Option<String>,
-    delivery_attempt: Option<u32>,
-    published_at: Option<Timestamp>,
-    subscription: SubscriptionName,
+    context: Context,
 }
 
 /// What is known of an event from its message.
 #[derive(Debug)]
 pub struct Context {
-    /// The publisher's W3C trace context, if it sent a well-formed one.
+    /// Pub/Sub's id of the message; an event that was published twice has two of them.
+    pub message_id: String,
+    /// The size of the message's data, in bytes.
+    pub bytes: usize,
+    /// The W3C trace context to go on with: of the worker's own span, or the publisher's where no traces are exported.
     pub traceparent: Option<String>,
     /// How often it was delivered, where Pub/Sub counts.
     pub delivery_attempt: Option<u32>,
@@ -39,10 +43,7 @@ impl Event {
     pub fn new(event: DomainEvent, context: Context) -> Self {
         Self(Arc::new(Inner {
             idempotency_key: event.idempotency_key(),
-            traceparent: context.traceparent,
-            delivery_attempt: context.delivery_attempt,
-            published_at: context.published_at,
-            subscription: context.subscription,
+            context,
             event,
         }))
     }
@@ -53,28 +54,51 @@ impl Event {
         &self.0.idempotency_key
     }
 
-    /// The publisher's W3C trace context.
+    /// Pub/Sub's id of the message.
+    #[must_use]
+    pub fn message_id(&self) -> &str {
+        &self.0.context.message_id
+    }
+
+    /// The size of the message's data, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.context.bytes
+    }
+
+    /// The W3C trace context to pass on to whatever the handler calls.
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
-        self.0.traceparent.as_deref()
+        self.0.context.traceparent.as_deref()
+    }
+
+    /// The payload as a type of yours. The error is a verdict already, permanent: what cannot be read once never can.
+    ///
+    /// # Errors
+    /// [`Permanent`](crate::Permanent) names the place, and no value.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Permanent> {
+        T::deserialize(self.0.event.data.fields()).map_err(|_| {
+            // The error's own text would repeat values.
+            Permanent::new(format!("the payload is no {}", short_name::<T>()))
+        })
     }
 
     /// How often it was delivered, where Pub/Sub counts: 1 at first.
     #[must_use]
     pub fn delivery_attempt(&self) -> Option<u32> {
-        self.0.delivery_attempt
+        self.0.context.delivery_attempt
     }
 
     /// When Pub/Sub took it from its publisher.
     #[must_use]
     pub fn published_at(&self) -> Option<Timestamp> {
-        self.0.published_at
+        self.0.context.published_at
     }
 
     /// Where it was pulled from.
     #[must_use]
     pub fn subscription(&self) -> &SubscriptionName {
-        &self.0.subscription
+        &self.0.context.subscription
     }
 }
 
@@ -143,11 +167,17 @@ impl From<()> for Outcome {
     }
 }
 
-/// So that a handler may use `?` on outcomes it makes itself: `read(&event).map_err(|_| Outcome::permanent("…"))?`.
-impl From<Result<(), Self>> for Outcome {
-    fn from(result: Result<(), Self>) -> Self {
-        result.err().unwrap_or(Self::Success)
+/// So that a handler may use `?`, on outcomes it makes itself and on the errors of [`crate::failure`].
+impl<E: Into<Self>> From<Result<(), E>> for Outcome {
+    fn from(result: Result<(), E>) -> Self {
+        result.err().map_or(Self::Success, Into::into)
     }
+}
+
+/// A type's name without the path to it.
+fn short_name<T>() -> &'static str {
+    let name = std::any::type_name::<T>();
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 /// The business logic for some type of event. It may be called more than once for one event (after a crash between

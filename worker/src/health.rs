@@ -1,6 +1,13 @@
 //! Is the worker fit to work, and if not, why? Served on `/healthz` and `/readyz`, with `/metrics` beside them.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -17,26 +24,37 @@ use crate::metrics::Metrics;
 
 /// What keeps the worker from working, by who says so.
 #[derive(Debug, Clone, Default)]
-pub struct Health(Arc<RwLock<BTreeMap<String, String>>>);
+pub struct Health(Arc<Problems>);
+
+#[derive(Debug, Default)]
+struct Problems {
+    by_who: RwLock<BTreeMap<String, String>>,
+    /// How many there are: asked for with every message, and nearly always zero.
+    count: AtomicUsize,
+}
 
 impl Health {
     /// Says that something keeps the worker from working, and what to do about it.
     pub fn blocked(&self, who: impl Into<String>, why: impl Into<String>) {
-        self.0.write().insert(who.into(), why.into());
+        let mut problems = self.0.by_who.write();
+        problems.insert(who.into(), why.into());
+        self.0.count.store(problems.len(), Ordering::Release);
     }
 
     /// Takes that back.
     pub fn fine(&self, who: &str) {
-        // Asked for with every message, and nearly always in vain.
-        if self.0.read().contains_key(who) {
-            self.0.write().remove(who);
+        if self.0.count.load(Ordering::Acquire) == 0 {
+            return;
         }
+        let mut problems = self.0.by_who.write();
+        problems.remove(who);
+        self.0.count.store(problems.len(), Ordering::Release);
     }
 
     /// Everything that keeps the worker from working, a line each; none when it is ready.
     #[must_use]
     pub fn problems(&self) -> Option<String> {
-        let problems = self.0.read();
+        let problems = self.0.by_who.read();
         let lines = problems.iter().map(|(who, why)| format!("{who}: {why}\n"));
         (!problems.is_empty()).then(|| lines.collect())
     }

@@ -68,11 +68,13 @@ mod tests {
         Delivery {
             message: Message {
                 subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+                message_id: "1".to_owned(),
                 data: bytes::Bytes::new(),
                 attributes: HashMap::new(),
                 published_at: None,
                 ordering_key: key.to_owned(),
                 in_order: false,
+                superseded: false,
                 delivery_attempt: Some(number),
             },
             lease: Box::new(Told(number, nacked.clone())),

@@ -82,8 +82,13 @@ pub(crate) fn delivery(
     Delivery {
         message: Message {
             subscription: subscription.name.clone(),
+            message_id: message.message_id,
             data: message.data,
             attributes: message.attributes,
+            // Without a time nothing is known, and it is handled.
+            superseded: published_at
+                .zip(subscription.handle_until)
+                .is_some_and(|(published, until)| published > until),
             published_at,
             in_order: subscription.ordered && !message.ordering_key.is_empty(),
             ordering_key: message.ordering_key,

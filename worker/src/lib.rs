@@ -25,20 +25,21 @@
 //! | `fleet`, `pull`, `lanes` | how do messages come in, in order where order was asked for? |
 //! | `outage` | was Pub/Sub away, and is it back? |
 //! | [`limits`], [`circuit`] | how much at a time, and is the handler there at all? |
-//! | [`process`] | **the pipeline**: guard → route → claim → handle → note the end → settle |
+//! | [`process`], `turn` | **the pipeline**: guard → route → claim → handle → note the end → settle |
 //! | [`guard`] | is it an event of our tenant? |
-//! | [`registry`] | which handler takes it? |
+//! | [`registry`] | which handler takes it, and in which version? |
 //! | [`once`], `note` | was it handled before? |
-//! | [`handle`], [`handlers`] | what is a handler, and which come with the worker? |
+//! | [`handle`], [`failure`], [`handlers`] | what is a handler, how does it fail, and which come with the worker? |
 //! | [`disposition`] | what is Pub/Sub told about what came of it? |
 //! | [`drain`] | how does the worker stop? |
-//! | [`health`], [`metrics`], [`telemetry`], `report` | is it fit, what does it count, what does it log? |
+//! | [`health`], [`metrics`], `own_process`, [`telemetry`], [`report`], [`trace`] | is it fit, what does it count, log and trace? |
 //! | [`settings`], [`builder`], [`run`] | what can be set, how is it all put together, and how does it end? |
 
 pub mod builder;
 pub mod circuit;
 pub mod disposition;
 pub mod drain;
+pub mod failure;
 mod fleet;
 pub mod guard;
 pub mod handle;
@@ -52,17 +53,22 @@ pub mod metrics;
 mod note;
 pub mod once;
 mod outage;
+mod own_process;
 pub mod process;
 mod pull;
 pub mod registry;
-mod report;
+pub mod report;
 pub mod run;
 pub mod settings;
 pub mod subscriptions;
 pub mod telemetry;
+pub mod trace;
+mod turn;
 
 pub use builder::{WorkerBuilder, WorkerError};
+pub use failure::{OrFail, Permanent, Retryable, Unavailable};
 pub use handle::{Event, Handler, Outcome};
+pub use handlers::batch::{BatchHandler, BatchSettings};
 pub use process::UnknownVersion;
 pub use run::Worker;
 pub use settings::Settings;

@@ -1,8 +1,13 @@
 //! How much at a time: handlers by a semaphore, messages waiting for them by the handlers' measured pace.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::circuit::{Circuit, Pass};
@@ -11,14 +16,19 @@ use crate::circuit::{Circuit, Pass};
 /// restart. Fetched messages keep their lease, so they cost no delivery attempt while they wait.
 const AHEAD: Duration = Duration::from_millis(1_500);
 
-/// The client flushes acknowledgements every 100 ms, so this many outstanding still let 10,000 messages a second pass.
-const MOST_OUTSTANDING: usize = 1_000;
+/// What the fastest handlers fetch ahead. The client flushes acknowledgements every 100 ms or at a thousand, so this many
+/// outstanding let 100,000 messages a second pass at least; their bytes are limited apart.
+const MOST_OUTSTANDING: usize = 10_000;
 
 /// Bytes that one stream may hold: three messages of the largest size.
 pub(crate) const MOST_OUTSTANDING_BYTES: i64 = 32 * 1024 * 1024;
 
-/// How fast a new measurement moves the mean.
-const WEIGHT: f64 = 0.1;
+/// How fast a new measurement moves the mean: by an eighth of the difference.
+const WEIGHT: u64 = 8;
+
+/// A handler that answers faster is called where its message was pulled, without a task of its own, which would cost
+/// more than the call.
+const AT_ONCE: Duration = Duration::from_micros(20);
 
 /// The limits that all subscriptions of a worker share.
 #[derive(Debug)]
@@ -26,7 +36,8 @@ pub struct Limits {
     handlers: usize,
     slots: Arc<Semaphore>,
     circuit: Arc<Circuit>,
-    mean: Mutex<Option<f64>>,
+    /// In nanoseconds, and one more: zero while nothing is measured. Two that measure at a time may lose one.
+    mean: AtomicU64,
 }
 
 /// Leave to call a handler: a slot, and the circuit's pass.
@@ -53,7 +64,7 @@ impl Limits {
             handlers,
             slots: Arc::new(Semaphore::new(handlers)),
             circuit: Arc::default(),
-            mean: Mutex::new(None),
+            mean: AtomicU64::new(0),
         }
     }
 
@@ -68,7 +79,8 @@ impl Limits {
     pub async fn admit(&self) -> Leave {
         loop {
             let pass = self.circuit.enter().await;
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+            let slots = Arc::clone(&self.slots);
+            let Ok(slot) = slots.acquire_owned().await else {
                 // The semaphore is never closed.
                 continue;
             };
@@ -81,15 +93,26 @@ impl Limits {
 
     /// Takes in how long a handler took.
     pub fn measured(&self, took: Duration) {
-        let mut mean = self.mean.lock();
-        let seconds = took.as_secs_f64();
-        *mean = Some(mean.map_or(seconds, |mean| mean + WEIGHT * (seconds - mean)));
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / WEIGHT) + 1;
+        let mean = self.mean.load(Ordering::Relaxed);
+        let new = match mean {
+            0 => took,
+            _ if took >= mean => mean + (took - mean) / WEIGHT,
+            _ => mean - (mean - took).div_ceil(WEIGHT),
+        };
+        self.mean.store(new.max(1), Ordering::Relaxed);
     }
 
     /// How long a handler takes, as far as is known.
     #[must_use]
     pub fn mean(&self) -> Option<Duration> {
-        self.mean.lock().map(Duration::from_secs_f64)
+        let mean = self.mean.load(Ordering::Relaxed);
+        mean.checked_sub(1).map(Duration::from_nanos)
+    }
+
+    /// Whether handlers are so fast that a task for each would be a waste.
+    pub(crate) fn answers_at_once(&self) -> bool {
+        self.mean().is_some_and(|mean| mean < AT_ONCE)
     }
 
     /// How many messages a stream should have outstanding.
@@ -127,7 +150,7 @@ mod tests {
         assert_eq!(of(60_000), 10);
         assert_eq!(of(150), 55);
         assert_eq!(of(0), MOST_OUTSTANDING);
-        assert_eq!(outstanding(5_000, None), 10_000);
+        assert_eq!(outstanding(6_000, None), 12_000);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The `event-worker` binary: settings from the environment, and the handler they name.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+use async_trait::async_trait;
 use clap::Parser;
 use event_worker::{
-    Settings, Worker, WorkerError,
-    handlers::{http::HttpHandler, log::LogHandler},
+    Event, Handler, Outcome, Settings, Worker, WorkerError,
+    handlers::{batch::Batched, http::HttpHandler, log::LogHandler},
     settings::{Flags, HandlerKind},
     telemetry,
 };
@@ -28,16 +29,38 @@ async fn main() -> ExitCode {
     }
 }
 
+/// One handler for several versions of several types.
+#[derive(Clone)]
+struct Shared(Arc<dyn Handler>);
+
+#[async_trait]
+impl Handler for Shared {
+    async fn handle(&self, event: &Event) -> Outcome {
+        self.0.handle(event).await
+    }
+}
+
 async fn run(flags: Flags) -> Result<(), WorkerError> {
     let settings = Settings::try_from(flags)?;
-    telemetry::init(settings.log_level).map_err(|error| WorkerError::Start(error.to_string()))?;
-    let worker = Worker::builder();
-    let worker = match settings.handler.clone() {
-        HandlerKind::Log => worker.otherwise(LogHandler),
-        HandlerKind::Http { url, timeout } => worker.otherwise(
-            HttpHandler::new(url, timeout).map_err(|error| WorkerError::Start(error.to_string()))?,
-        ),
+    telemetry::init(settings.log_level, settings.audit)
+        .map_err(|error| WorkerError::Start(error.to_string()))?;
+    let handler = match settings.handler.clone() {
+        HandlerKind::Log => Shared(Arc::new(LogHandler)),
+        HandlerKind::Http(http) => {
+            let batch = http.batch;
+            let http = HttpHandler::new(*http).map_err(WorkerError::Start)?;
+            match batch {
+                Some(batch) => Shared(Arc::new(Batched::new(http, batch))),
+                None => Shared(Arc::new(http)),
+            }
+        }
     };
+    let mut worker = Worker::builder().otherwise(handler.clone());
+    for (event_type, versions) in &settings.handled_versions {
+        for version in versions {
+            worker = worker.on_version(event_type.as_str(), version, handler.clone());
+        }
+    }
     worker.settings(settings).run().await
 }
 

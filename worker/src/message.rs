@@ -12,6 +12,8 @@ use jiff::Timestamp;
 pub struct Message {
     /// Where it was pulled from.
     pub subscription: SubscriptionName,
+    /// Pub/Sub's own id of it.
+    pub message_id: String,
     /// The event, if it is one.
     pub data: Bytes,
     /// What the publisher, and for dead letters Pub/Sub, wrote beside it.
@@ -22,6 +24,8 @@ pub struct Message {
     pub ordering_key: String,
     /// Whether its subscription is ordered and it has a key: then giving it back holds up all that follow.
     pub in_order: bool,
+    /// Whether it was published after another subscription took the place of the one it was pulled from.
+    pub superseded: bool,
     /// How often it was delivered, where Pub/Sub counts: on subscriptions with a dead-letter topic.
     pub delivery_attempt: Option<u32>,
 }

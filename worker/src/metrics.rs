@@ -1,6 +1,6 @@
 //! What the worker counts. The README has the same table with units.
 
-use std::collections::HashSet;
+use std::{collections::HashMap, sync::Arc};
 
 use events::EventType;
 use parking_lot::RwLock;
@@ -8,6 +8,8 @@ use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+
+use crate::own_process::OwnProcess;
 
 /// Event types that get a label of their own; publishers choose types, and must not choose the number of series.
 const MOST_EVENT_TYPES: usize = 100;
@@ -17,16 +19,32 @@ const REST: &str = "other";
 const HANDLER_BUCKETS: [f64; 14] = [
     0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0,
 ];
+/// From a map in memory to a store that is as good as away.
+const STORE_BUCKETS: [f64; 10] = [
+    0.000_01, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 3.0,
+];
 /// From a message that found the worker waiting to one that waited out a weekend.
 const LAG_BUCKETS: [f64; 14] = [
     0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 21_600.0, 172_800.0,
 ];
 
+/// What is counted with every event of a type, found once.
+#[derive(Debug)]
+pub struct OfType {
+    /// The type's label.
+    pub label: String,
+    /// Time in the handler.
+    pub handler_seconds: Histogram,
+    /// Events that were handled.
+    pub successes: IntCounter,
+}
+
 /// The worker's metrics, in a registry of their own so that two workers fit in one process.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    event_types: RwLock<HashSet<String>>,
+    process: Registry,
+    event_types: RwLock<HashMap<EventType, Arc<OfType>>>,
     /// Messages pulled.
     pub received: IntCounter,
     /// Verdicts by event type and outcome.
@@ -51,8 +69,14 @@ pub struct Metrics {
     pub subscriptions: IntGauge,
     /// Streams that ended with an error, by its code.
     pub stream_errors: IntCounterVec,
+    /// Acknowledgements that Pub/Sub did not confirm, where it confirms.
+    pub ack_failures: IntCounter,
     /// Calls to the idempotency store that failed.
     pub store_errors: IntCounter,
+    /// Times that the idempotency store was found emptied.
+    pub store_losses: IntCounter,
+    /// Time for an answer of the idempotency store.
+    pub store_seconds: Histogram,
     /// 0 closed, 1 probing, 2 open.
     pub circuit_state: IntGauge,
     /// Events tried again here because their handler was not there.
@@ -68,6 +92,8 @@ impl Metrics {
     /// None in practice: the names are fixed and well-formed.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("event_worker".to_owned()), None)?;
+        let process = Registry::new();
+        process.register(Box::new(OwnProcess::new()?))?;
         let r = &registry;
         Ok(Self {
             received: counter(r, "received_total", "Messages pulled.")?,
@@ -99,7 +125,18 @@ impl Metrics {
                 "Streams that ended with an error.",
                 &["code"],
             )?,
+            ack_failures: counter(r, "ack_failures_total", "Acknowledgements not confirmed.")?,
             store_errors: counter(r, "store_errors_total", "Failed calls to the idempotency store.")?,
+            store_losses: counter(
+                r,
+                "store_losses_total",
+                "Times the idempotency store was emptied.",
+            )?,
+            store_seconds: {
+                let help = "Time for an answer of the idempotency store, in seconds.";
+                let options = HistogramOpts::new("store_seconds", help).buckets(STORE_BUCKETS.to_vec());
+                registered(r, Histogram::with_opts(options)?)?
+            },
             circuit_state: gauge(r, "circuit_state", "0 closed, 1 probing, 2 open.")?,
             handler_unavailable: counter(r, "handler_unavailable_total", "Calls that found no handler.")?,
             outstanding_limit: {
@@ -108,22 +145,30 @@ impl Metrics {
             },
             event_types: RwLock::default(),
             registry,
+            process,
         })
     }
 
-    /// The label for an event type; the rest share one once there are too many.
+    /// What is counted with events of a type; the rest share one once there are too many.
     #[must_use]
-    pub fn label<'a>(&self, event_type: &'a EventType) -> &'a str {
-        let text = event_type.as_str();
-        if self.event_types.read().contains(text) {
-            return text;
+    pub fn of(&self, event_type: &EventType) -> Arc<OfType> {
+        if let Some(of_type) = self.event_types.read().get(event_type) {
+            return Arc::clone(of_type);
         }
         let mut known = self.event_types.write();
-        if known.len() < MOST_EVENT_TYPES || known.contains(text) {
-            known.insert(text.to_owned());
-            text
+        if known.len() < MOST_EVENT_TYPES || known.contains_key(event_type) {
+            let new = || Arc::new(self.labelled(event_type.as_str()));
+            Arc::clone(known.entry(event_type.clone()).or_insert_with(new))
         } else {
-            REST
+            Arc::new(self.labelled(REST))
+        }
+    }
+
+    fn labelled(&self, label: &str) -> OfType {
+        OfType {
+            label: label.to_owned(),
+            handler_seconds: self.handler_seconds.with_label_values(&[label]),
+            successes: self.processed.with_label_values(&[label, "success"]),
         }
     }
 
@@ -132,7 +177,9 @@ impl Metrics {
     /// # Errors
     /// None in practice.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut families = self.registry.gather();
+        families.extend(self.process.gather());
+        TextEncoder::new().encode_to_string(&families)
     }
 }
 
@@ -170,17 +217,19 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         for i in 0..MOST_EVENT_TYPES {
             let event_type = EventType::parse(&format!("kind.n{i}")).unwrap();
-            assert_eq!(metrics.label(&event_type), event_type.as_str());
+            assert_eq!(metrics.of(&event_type).label, event_type.as_str());
         }
         let [known, late] = ["kind.n0", "kind.late"].map(|text| EventType::parse(text).unwrap());
-        assert_eq!(metrics.label(&late), REST);
-        assert_eq!(metrics.label(&known), "kind.n0");
+        assert_eq!(metrics.of(&late).label, REST);
+        assert_eq!(metrics.of(&known).label, "kind.n0");
     }
 
     #[test]
     fn names_carry_the_prefix() {
         let metrics = Metrics::new().unwrap();
         metrics.received.inc();
-        assert!(metrics.text().unwrap().contains("event_worker_received_total 1"));
+        let text = metrics.text().unwrap();
+        assert!(text.contains("event_worker_received_total 1"));
+        assert!(text.contains("\nprocess_cpu_seconds_total "));
     }
 }

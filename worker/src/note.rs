@@ -1,24 +1,29 @@
 //! Talking to the idempotency store: once, or until it answers.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use crate::{
     circuit::jittered,
     disposition::Verdict,
-    once::{End, Noted, StoreError, Token},
+    once::{End, Kept, Noted, StoreError, Token},
     process::Pipeline,
 };
 
 /// Waits between two questions start here and double.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A worker without events asks this often whether the store is there.
+const CHECK: Duration = Duration::from_secs(4);
+const WHO: &str = "store";
 
 /// Notes the end of an event, however long the store takes to answer. When the worker's grace ends first the verdict
 /// stands: the effect has happened, and acknowledging it unnoted is nearer to once than handling it again.
 pub(crate) async fn finish(
     pipeline: &Pipeline,
     key: &str,
-    token: &Token,
+    token: Token,
     end: End,
     verdict: Verdict,
 ) -> Verdict {
@@ -28,7 +33,7 @@ pub(crate) async fn finish(
     }
 }
 
-pub(crate) async fn release(pipeline: &Pipeline, key: &str, token: &Token) {
+pub(crate) async fn release(pipeline: &Pipeline, key: &str, token: Token) {
     // Unreleased it would expire by itself, later.
     let _ = patiently(pipeline, || pipeline.store.release(key, token)).await;
 }
@@ -54,13 +59,46 @@ pub(crate) async fn told<T>(
     pipeline: &Pipeline,
     ask: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
+    let start = Instant::now();
     let answer = ask.await;
+    let took = start.elapsed().as_secs_f64();
+    pipeline.metrics.store_seconds.observe(took);
     match &answer {
-        Ok(_) => pipeline.health.fine("store"),
+        Ok(_) => pipeline.health.fine(WHO),
         Err(error) => {
             pipeline.metrics.store_errors.inc();
-            pipeline.health.blocked("store", error.to_string());
+            pipeline.health.blocked(WHO, error.to_string());
         }
     }
     answer
+}
+
+/// Asks the store again and again whether it is there, and still has what it was given.
+pub(crate) async fn watch(pipeline: Arc<Pipeline>) {
+    pipeline.health.blocked(WHO, "it has not answered yet");
+    let mut away = false;
+    loop {
+        match told(&pipeline, pipeline.store.check()).await {
+            Ok(kept) => {
+                if std::mem::take(&mut away) {
+                    tracing::info!("The idempotency store answers again.");
+                }
+                if kept == Kept::Lost {
+                    pipeline.metrics.store_losses.inc();
+                    tracing::error!(
+                        "The idempotency store was emptied: events that were handled before may be handled again."
+                    );
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "Nothing is handled until the idempotency store answers.");
+                }
+            }
+        }
+        let pause = tokio::time::sleep(jittered(if away { FIRST_WAIT * 10 } else { CHECK }));
+        if pipeline.drain.unless_stopping(pause).await.is_none() {
+            return;
+        }
+    }
 }

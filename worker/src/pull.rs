@@ -25,10 +25,12 @@ use crate::{
 /// A lease is kept while its message waits, for hours if the handler is down: every wait has a bound of its own or
 /// an end in sight. The longest retention Pub/Sub has.
 const MAX_LEASE: Duration = Duration::from_hours(31 * 24);
-/// What an extension asks for: a worker that was killed leaves its messages to others after this long.
-const LEASE: Duration = Duration::from_mins(1);
 /// A stream without an error for so long is open, or Pub/Sub is not reachable, which is noticed elsewhere.
 const FINE_AFTER: Duration = Duration::from_secs(2);
+/// Longer than the client keeps acknowledgements before Pub/Sub, told of them, sends more.
+const FILL: Duration = Duration::from_millis(250);
+/// A subscription that has too little to fill its stream is not held up for it all the time.
+const FILL_AGAIN: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A subscription that is missing or forbidden is for people to mend, which takes minutes.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
@@ -53,6 +55,8 @@ struct Stream {
     /// The client does not say when a stream is open; it says within milliseconds when it cannot be.
     fine_at: Instant,
     fine: bool,
+    /// Not before then is it held up to be filled.
+    fill_at: Instant,
 }
 
 /// Why a stream is read no more.
@@ -105,7 +109,7 @@ impl Pull {
             .set_max_outstanding_messages(outstanding)
             .set_max_outstanding_bytes(MOST_OUTSTANDING_BYTES)
             .set_max_lease(MAX_LEASE)
-            .set_max_lease_extension(LEASE)
+            .set_max_lease_extension(self.pipeline.lease)
             .build();
         Stream {
             messages,
@@ -113,12 +117,13 @@ impl Pull {
             held: Held::default(),
             fine_at: Instant::now() + FINE_AFTER,
             fine: false,
+            fill_at: Instant::now(),
         }
     }
 
     async fn read(&mut self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>, lanes: &Lanes) -> End {
         loop {
-            let delivery = match fetched.pop_front() {
+            let mut delivery = match fetched.pop_front() {
                 Some(delivery) => delivery,
                 None => match self.next(stream).await {
                     Ok(delivery) => delivery,
@@ -126,12 +131,14 @@ impl Pull {
                 },
             };
             if wants_resize(stream.limit, self.pipeline.limits.outstanding()) {
-                self.fetch(stream, fetched);
-                // Only a stream that has its fill has nothing under way that closing it would lose.
-                if stream.held.count() >= stream.limit {
-                    fetched.push_front(delivery);
+                fetched.push_front(delivery);
+                if self.fill(stream, fetched).await {
                     return End::Resized;
                 }
+                let Some(first) = fetched.pop_front() else {
+                    continue;
+                };
+                delivery = first;
             }
             if self.stop.is_cancelled() {
                 fetched.push_front(delivery);
@@ -147,7 +154,6 @@ impl Pull {
     }
 
     async fn next(&mut self, stream: &mut Stream) -> Result<Delivery, End> {
-        let who = self.who();
         loop {
             // Dropping a pending next() drops the client's backoff with it, so it is done only when Pub/Sub is back.
             let next = stream.messages.next();
@@ -159,7 +165,7 @@ impl Pull {
                     Ok(()) = self.back.changed() => break None,
                     () = sleep_until(stream.fine_at), if !stream.fine => {
                         stream.fine = true;
-                        self.pipeline.health.fine(&who);
+                        self.pipeline.health.fine(&self.who());
                     }
                     next = &mut next => break Some(next),
                 }
@@ -167,7 +173,9 @@ impl Pull {
             return match next {
                 None => continue,
                 Some(Some(Ok((message, handler)))) => {
-                    self.pipeline.health.fine(&who);
+                    if !std::mem::replace(&mut stream.fine, true) {
+                        self.pipeline.health.fine(&self.who());
+                    }
                     self.pipeline.metrics.received.inc();
                     Ok(delivery(&self.subscription, &stream.held, message, handler))
                 }
@@ -175,6 +183,21 @@ impl Pull {
                 Some(None) => Err(End::Stopped),
             };
         }
+    }
+
+    /// Waits a moment, without handling anything, for the stream to have its fill: only then is nothing under way that
+    /// closing it would lose. Handlers that answer at once never let it fill by themselves.
+    async fn fill(&self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>) -> bool {
+        self.fetch(stream, fetched);
+        let now = Instant::now();
+        if now >= stream.fill_at {
+            stream.fill_at = now + FILL_AGAIN;
+            while stream.held.count() < stream.limit && now.elapsed() < FILL && !self.stop.is_cancelled() {
+                tokio::time::sleep(FILL / 50).await;
+                self.fetch(stream, fetched);
+            }
+        }
+        stream.held.count() >= stream.limit
     }
 
     /// Takes what the client has fetched already, without waiting for more.
@@ -187,37 +210,25 @@ impl Pull {
 
     /// Starts a delivery's way through the pipeline, and that of those which queue behind it.
     fn start(&self, delivery: Delivery, leave: Leave, lanes: &Lanes) {
-        let lanes = delivery.message.in_order.then(|| lanes.clone());
-        let mut delivery = match &lanes {
-            Some(lanes) => match lanes.queue(delivery) {
-                Some(delivery) => delivery,
-                None => return,
-            },
-            None => delivery,
-        };
         let pipeline = Arc::clone(&self.pipeline);
-        let mut leave = leave;
-        self.pipeline.drain.deliveries.spawn(async move {
-            loop {
-                let key = delivery.message.ordering_key.clone();
-                // A panic of ours must not leave those that queue behind it waiting for ever.
-                let done = AssertUnwindSafe(process(&pipeline, delivery, leave))
-                    .catch_unwind()
-                    .await;
-                let done = done.unwrap_or(false);
-                let Some(lanes) = &lanes else { return };
-                let Some(next) = lanes.next(&key, done) else {
-                    return;
-                };
-                let admit = pipeline.limits.admit();
-                let Some(next_leave) = pipeline.drain.unless_stopping(admit).await else {
-                    next.lease.nack();
-                    lanes.next(&key, false);
-                    return;
-                };
-                (delivery, leave) = (next, next_leave);
+        if delivery.message.in_order {
+            if let Some(delivery) = lanes.queue(delivery) {
+                let lanes = lanes.clone();
+                let tasks = &self.pipeline.drain.deliveries;
+                tasks.spawn(in_turn(pipeline, delivery, leave, lanes));
             }
+            return;
+        }
+        let at_once = pipeline.limits.answers_at_once();
+        let mut way = Box::pin(async move {
+            // A panic of ours ends this delivery, and no other.
+            let done = AssertUnwindSafe(process(&pipeline, delivery, leave)).catch_unwind();
+            done.await.unwrap_or(false)
         });
+        if at_once && way.as_mut().now_or_never().is_some() {
+            return;
+        }
+        self.pipeline.drain.deliveries.spawn(way);
     }
 
     /// At a stop, what was fetched is handled if that is a matter of moments: giving it back would cost each message
@@ -275,6 +286,25 @@ impl Pull {
 
     fn who(&self) -> String {
         format!("subscription {}", self.name())
+    }
+}
+
+/// Takes a delivery, and those that queue behind it, through the pipeline one after the other.
+async fn in_turn(pipeline: Arc<Pipeline>, mut delivery: Delivery, mut leave: Leave, lanes: Lanes) {
+    loop {
+        let key = delivery.message.ordering_key.clone();
+        // A panic of ours must not leave those that queue behind it waiting for ever.
+        let done = AssertUnwindSafe(process(&pipeline, delivery, leave)).catch_unwind();
+        let Some(next) = lanes.next(&key, done.await.unwrap_or(false)) else {
+            return;
+        };
+        let admit = pipeline.limits.admit();
+        let Some(next_leave) = pipeline.drain.unless_stopping(admit).await else {
+            next.lease.nack();
+            lanes.next(&key, false);
+            return;
+        };
+        (delivery, leave) = (next, next_leave);
     }
 }
 

@@ -1,18 +1,46 @@
-//! Pure: which handler an event goes to.
+//! Pure: which handler an event goes to, and in which version of its payload.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
 
-use events::{DomainEvent, EventPattern, EventType, event_type::InvalidEventType};
+use events::{DomainEvent, EventPattern, EventType, Payload, event_type::InvalidEventType};
+use serde_json::{Map, Value};
 
 use crate::handle::Handler;
+
+/// Makes the payload of a later version out of an earlier one's; the error is for the log.
+pub type Lift = dyn Fn(Map<String, Value>) -> Result<Map<String, Value>, Cow<'static, str>> + Send + Sync;
 
 /// Handlers by what they handle. The most specific one wins: a type's version, the type, the longest category, the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    versions: BTreeMap<(EventType, String), Arc<dyn Handler>>,
-    types: BTreeMap<EventType, Arc<dyn Handler>>,
+    types: HashMap<EventType, OfType>,
     categories: BTreeMap<String, Arc<dyn Handler>>,
     rest: Option<Arc<dyn Handler>>,
+}
+
+/// What is known of one type of event.
+#[derive(Debug, Clone, Default)]
+struct OfType {
+    versions: BTreeMap<String, Arc<dyn Handler>>,
+    lifts: BTreeMap<String, Step>,
+    any: Option<Arc<dyn Handler>>,
+}
+
+#[derive(Clone)]
+struct Step {
+    to: String,
+    lift: Arc<Lift>,
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "to {}", self.to)
+    }
 }
 
 /// Where an event goes.
@@ -24,6 +52,8 @@ pub enum Route {
     UnknownVersion,
     /// Nowhere: nobody handles its type.
     Unhandled,
+    /// Nowhere: it could not be lifted to a later version.
+    NotLifted(Cow<'static, str>),
 }
 
 impl Registry {
@@ -33,9 +63,13 @@ impl Registry {
     /// [`InvalidEventType`] when the text is neither.
     pub fn on(&mut self, pattern: &str, handler: Arc<dyn Handler>) -> Result<(), InvalidEventType> {
         match EventPattern::parse(pattern)? {
-            EventPattern::Exact(event_type) => self.types.insert(event_type, handler),
-            EventPattern::Category(prefix) => self.categories.insert(prefix, handler),
-        };
+            EventPattern::Exact(event_type) => {
+                self.types.entry(event_type).or_default().any = Some(handler);
+            }
+            EventPattern::Category(prefix) => {
+                self.categories.insert(prefix, handler);
+            }
+        }
         Ok(())
     }
 
@@ -49,8 +83,25 @@ impl Registry {
         version: &str,
         handler: Arc<dyn Handler>,
     ) -> Result<(), InvalidEventType> {
-        let event_type = EventType::parse(event_type)?;
-        self.versions.insert((event_type, version.to_owned()), handler);
+        let of_type = self.types.entry(EventType::parse(event_type)?).or_default();
+        of_type.versions.insert(version.to_owned(), handler);
+        Ok(())
+    }
+
+    /// Lifts payloads of one version to another before they are handled, unless a handler takes the first.
+    ///
+    /// # Errors
+    /// [`InvalidEventType`] when the text is not a type.
+    pub fn lift(
+        &mut self,
+        event_type: &str,
+        from: &str,
+        to: &str,
+        lift: Arc<Lift>,
+    ) -> Result<(), InvalidEventType> {
+        let of_type = self.types.entry(EventType::parse(event_type)?).or_default();
+        let to = to.to_owned();
+        of_type.lifts.insert(from.to_owned(), Step { to, lift });
         Ok(())
     }
 
@@ -62,28 +113,47 @@ impl Registry {
     /// Whether nothing is handled at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.versions.is_empty() && self.types.is_empty() && self.categories.is_empty() && self.rest.is_none()
+        let handles = |of_type: &OfType| !of_type.versions.is_empty() || of_type.any.is_some();
+        !self.types.values().any(handles) && self.categories.is_empty() && self.rest.is_none()
     }
 
-    /// Where this event goes.
+    /// Where this event goes. It is lifted on the way where that is what its handler needs.
     #[must_use]
-    pub fn route(&self, event: &DomainEvent) -> Route {
-        let event_type = &event.event_type;
-        let of_version = (event_type.clone(), event.data.version().to_owned());
-        if let Some(handler) = self
-            .versions
-            .get(&of_version)
-            .or_else(|| self.types.get(event_type))
-        {
+    pub fn route(&self, event: &mut DomainEvent) -> Route {
+        let Some(of_type) = self.types.get(&event.event_type) else {
+            return self.broader(event);
+        };
+        // Each step is taken once at most: lifts in a circle end.
+        for _ in 0..=of_type.lifts.len() {
+            if let Some(handler) = of_type.versions.get(event.data.version()) {
+                return Route::To(Arc::clone(handler));
+            }
+            let Some(step) = of_type.lifts.get(event.data.version()) else {
+                break;
+            };
+            match (step.lift)(std::mem::take(&mut event.data).into_fields()) {
+                Ok(mut lifted) => {
+                    lifted.insert("version".to_owned(), Value::from(step.to.as_str()));
+                    event.data = Payload::from(lifted);
+                }
+                Err(why) => return Route::NotLifted(why),
+            }
+        }
+        if let Some(handler) = &of_type.any {
             return Route::To(Arc::clone(handler));
         }
         // Naming versions of a type says that the others are not understood: a broader handler must not get them.
-        if self.versions.keys().any(|(handled, _)| handled == event_type) {
-            return Route::UnknownVersion;
+        if of_type.versions.is_empty() {
+            self.broader(event)
+        } else {
+            Route::UnknownVersion
         }
+    }
+
+    fn broader(&self, event: &DomainEvent) -> Route {
         self.categories
             .iter()
-            .filter(|(prefix, _)| event_type.as_str().starts_with(prefix.as_str()))
+            .filter(|(prefix, _)| event.event_type.as_str().starts_with(prefix.as_str()))
             .max_by_key(|(prefix, _)| prefix.len())
             .map(|(_, handler)| handler)
             .or(self.rest.as_ref())
@@ -105,7 +175,7 @@ mod tests {
     fn event(event_type: &str, version: &str) -> DomainEvent {
         let json = json!({
             "event_id": "e", "event_type": event_type, "tenant_id": "t", "occurred_at": "2026-01-02T03:04:05Z",
-            "source": "s", "data": {"version": version},
+            "source": "s", "data": {"version": version, "name": "Ada"},
         });
         DomainEvent::decode(json.to_string().as_bytes()).unwrap()
     }
@@ -128,7 +198,7 @@ mod tests {
             ("document.deleted", "1.0", &far),
             ("user.login", "1.0", &rest),
         ] {
-            let Route::To(found) = registry.route(&event(event_type, event_version)) else {
+            let Route::To(found) = registry.route(&mut event(event_type, event_version)) else {
                 panic!("{event_type} goes nowhere");
             };
             assert!(
@@ -142,14 +212,68 @@ mod tests {
     fn what_is_not_handled_is_said() {
         let mut registry = Registry::default();
         assert!(registry.is_empty());
-        assert!(matches!(registry.route(&event("a.b", "1.0")), Route::Unhandled));
+        assert!(matches!(
+            registry.route(&mut event("a.b", "1.0")),
+            Route::Unhandled
+        ));
         registry.on_version("a.b", "1.0", handler()).unwrap();
         registry.otherwise(handler());
         assert!(matches!(
-            registry.route(&event("a.b", "9.0")),
+            registry.route(&mut event("a.b", "9.0")),
             Route::UnknownVersion
         ));
         assert!(registry.on("not a type", handler()).is_err());
         assert!(registry.on_version("document.*", "1.0", handler()).is_err());
+    }
+
+    fn rename(mut data: Map<String, Value>, from: &str, to: &str) -> Map<String, Value> {
+        let value = data.remove(from).unwrap();
+        data.insert(to.to_owned(), value);
+        data
+    }
+
+    #[test]
+    fn old_versions_are_lifted_step_by_step_to_one_that_is_handled() {
+        let mut registry = Registry::default();
+        let third = handler();
+        registry.on_version("a.b", "3.0", Arc::clone(&third)).unwrap();
+        for (from, to, field, renamed) in [
+            ("1.0", "2.0", "name", "full_name"),
+            ("2.0", "3.0", "full_name", "title"),
+        ] {
+            let lift = move |data| Ok(rename(data, field, renamed));
+            registry.lift("a.b", from, to, Arc::new(lift)).unwrap();
+        }
+        let mut old = event("a.b", "1.0");
+        let Route::To(found) = registry.route(&mut old) else {
+            panic!("it goes nowhere");
+        };
+        assert!(Arc::ptr_eq(&found, &third));
+        assert_eq!(
+            Value::from(old.data.fields().clone()),
+            json!({"version": "3.0", "title": "Ada"})
+        );
+        assert!(matches!(
+            registry.route(&mut event("a.b", "0.9")),
+            Route::UnknownVersion
+        ));
+    }
+
+    #[test]
+    fn a_lift_may_fail_and_may_not_go_round_in_circles() {
+        let mut registry = Registry::default();
+        registry.on_version("a.b", "9.0", handler()).unwrap();
+        registry.lift("a.b", "1.0", "2.0", Arc::new(Ok)).unwrap();
+        registry.lift("a.b", "2.0", "1.0", Arc::new(Ok)).unwrap();
+        assert!(matches!(
+            registry.route(&mut event("a.b", "1.0")),
+            Route::UnknownVersion
+        ));
+        let fails = |_| Err(Cow::from("no name"));
+        registry.lift("a.b", "3.0", "9.0", Arc::new(fails)).unwrap();
+        assert!(matches!(
+            registry.route(&mut event("a.b", "3.0")),
+            Route::NotLifted(why) if why == "no name"
+        ));
     }
 }

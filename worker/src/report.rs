@@ -1,20 +1,36 @@
-//! What is logged and counted about a message: one line for each verdict, never a payload.
+//! What is logged and counted about a delivery: one line for each decision, never a payload.
+//!
+//! The lines are the audit log. Their fields are a promise; see the README, "Audit log".
 
 use events::event::attribute;
 use jiff::Timestamp;
 use tracing::{debug, error, info, warn};
 
-use crate::{disposition::Verdict, guard::Refusal, handle::Event, message::Message, process::Pipeline};
+use crate::{
+    disposition::Verdict,
+    guard::Refusal,
+    handle::Event,
+    message::Message,
+    process::{Decision, Pipeline},
+    trace,
+};
+
+/// Changes when a field goes, or means something else; new fields may come without.
+const SCHEMA: u32 = 1;
+
+/// The target of audit lines, for who filters by it.
+pub const AUDIT: &str = "event_worker::audit";
 
 /// The longest text of a publisher's or handler's that is logged.
 const MOST_CHARACTERS: usize = 200;
 
 /// Logs and counts what came of a delivery.
-pub(crate) fn verdict(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict: &Verdict) {
-    count(pipeline, message, event, verdict);
+pub(crate) fn decision(pipeline: &Pipeline, message: &Message, decision: &Decision) {
+    let Decision { event, verdict, took } = decision;
+    count(pipeline, message, event.as_ref(), verdict);
     match (event, verdict) {
-        (_, Verdict::Refused(refusal)) => refused(pipeline, message, refusal),
-        (Some(event), verdict) => handled(pipeline, event, verdict),
+        (_, Verdict::Refused(refusal)) => refused(pipeline, message, verdict, refusal),
+        (Some(event), verdict) => handled(pipeline, event, verdict, took.map(|took| took.as_secs_f64())),
         // Only a refused message is no event.
         (None, _) => {}
     }
@@ -22,11 +38,15 @@ pub(crate) fn verdict(pipeline: &Pipeline, message: &Message, event: Option<&Eve
 
 fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict: &Verdict) {
     let metrics = &pipeline.metrics;
-    let label = event.map_or("unknown", |event| metrics.label(&event.event_type));
-    metrics
-        .processed
-        .with_label_values(&[label, verdict.name()])
-        .inc();
+    let of_type = event.map(|event| metrics.of(&event.event_type));
+    match (&of_type, verdict) {
+        (Some(of_type), Verdict::Success) => of_type.successes.inc(),
+        (of_type, _) => {
+            let label = of_type.as_ref().map_or("unknown", |of_type| &of_type.label);
+            let counter = &metrics.processed;
+            counter.with_label_values(&[label, verdict.name()]).inc();
+        }
+    }
     match verdict {
         Verdict::Success => {
             if let Some(published) = message.published_at {
@@ -43,6 +63,7 @@ fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict:
         }
         Verdict::Released => metrics.released.inc(),
         Verdict::UnknownVersion
+        | Verdict::Superseded
         | Verdict::Retryable { .. }
         | Verdict::PermanentBefore
         | Verdict::Overtaken => {}
@@ -51,39 +72,56 @@ fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict:
 
 /// One line with everything that finds an event again. A macro, because the level stands in the call.
 macro_rules! line {
-    ($level:ident, $event:expr, $verdict:expr, $tenant:expr, $($rest:tt)+) => {
+    ($level:ident, $event:expr, $verdict:expr, $took:expr, $tenant:expr, $($rest:tt)+) => {{
+        let (trace_id, span_id) = trace::ids($event.traceparent()).unzip();
         $level!(
+            target: AUDIT,
+            audit = SCHEMA,
             tenant = %$tenant,
             subscription = %$event.subscription(),
+            message_id = $event.message_id(),
             event_id = %$event.event_id,
             event_type = %$event.event_type,
+            version = short($event.data.version()),
             correlation_id = %$event.correlation_id(),
             idempotency_key = $event.idempotency_key(),
             delivery_attempt = $event.delivery_attempt(),
-            trace = $event.traceparent(),
+            trace_id,
+            span_id,
             outcome = $verdict.name(),
+            told = $verdict.disposition().name(),
+            handler_seconds = $took,
             $($rest)+
         )
-    };
+    }};
 }
 
-fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
+fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict, took: Option<f64>) {
     let tenant = &pipeline.tenant;
     match verdict {
-        Verdict::Success => line!(info, event, verdict, tenant, "Event processed."),
-        Verdict::Duplicate => line!(info, event, verdict, tenant, "Event was processed before."),
+        Verdict::Success => line!(info, event, verdict, took, tenant, "Event processed."),
+        Verdict::Duplicate => line!(info, event, verdict, took, tenant, "Event was processed before."),
         Verdict::UnknownVersion => line!(
             warn,
             event,
             verdict,
+            took,
             tenant,
-            version = short(event.data.version()),
             "No handler takes this version of the event; it is let go."
+        ),
+        Verdict::Superseded => line!(
+            info,
+            event,
+            verdict,
+            took,
+            tenant,
+            "Event is left to the subscription that took this one's place."
         ),
         Verdict::Retryable { reason, .. } => line!(
             warn,
             event,
             verdict,
+            took,
             tenant,
             reason = short(reason),
             "Event failed; it will be delivered again."
@@ -92,6 +130,7 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
             error,
             event,
             verdict,
+            took,
             tenant,
             reason = short(reason),
             "Event can never work; it goes to the dead letters where the subscription has them."
@@ -100,6 +139,7 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
             info,
             event,
             verdict,
+            took,
             tenant,
             "Event is known never to work; it is given back unhandled."
         ),
@@ -107,6 +147,7 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
             warn,
             event,
             verdict,
+            took,
             tenant,
             "Event took longer than its claim, and another delivery of it has been taken since."
         ),
@@ -114,6 +155,7 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
             info,
             event,
             verdict,
+            took,
             tenant,
             "Event is given back: the worker stops."
         ),
@@ -121,17 +163,22 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict) {
     }
 }
 
-fn refused(pipeline: &Pipeline, message: &Message, refusal: &Refusal) {
+/// A refused message's own words are not believed: only its ids are repeated, cut and escaped by the log's format.
+fn refused(pipeline: &Pipeline, message: &Message, verdict: &Verdict, refusal: &Refusal) {
     let (tenant, subscription) = (&pipeline.tenant, &message.subscription);
-    let event_id = short(message.attribute(attribute::EVENT_ID));
+    let (message_id, event_id) = (&message.message_id, short(message.attribute(attribute::EVENT_ID)));
+    let (outcome, told) = (verdict.name(), verdict.disposition().name());
+    let delivery_attempt = message.delivery_attempt;
     match refusal {
         Refusal::OtherTenant(_) => warn!(
-            %tenant, %subscription, event_id, outcome = "tenant_mismatch", audit = true, reason = %refusal,
-            "Refused a message of another tenant."
+            target: AUDIT,
+            audit = SCHEMA, %tenant, %subscription, message_id, event_id, delivery_attempt, outcome, told,
+            reason = %refusal, "Refused a message of another tenant."
         ),
         Refusal::TooLarge(_) | Refusal::Undecodable(_) | Refusal::OtherType => warn!(
-            %tenant, %subscription, event_id, outcome = "undecodable", reason = %refusal,
-            "Refused a message that is not an event."
+            target: AUDIT,
+            audit = SCHEMA, %tenant, %subscription, message_id, event_id, delivery_attempt, outcome, told,
+            reason = %refusal, "Refused a message that is not an event."
         ),
     }
 }

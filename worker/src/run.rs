@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     builder::{WorkerBuilder, WorkerError},
     circuit::Belief,
-    fleet, health, outage,
+    fleet, health, note, outage,
     process::Pipeline,
     settings::Settings,
     subscriptions::{Source, Subscription},
@@ -82,7 +82,8 @@ impl Worker {
         let (back_sender, back) = watch::channel(0);
         if let Source::File(_) = settings.subscriptions {
             let watching = settings.subscriptions.clone();
-            tokio::spawn(watching.watch(list_sender, health.clone(), drain.clone()));
+            let own = settings.tenant.clone();
+            tokio::spawn(watching.watch(own, list_sender, health.clone(), drain.clone()));
         }
         tokio::spawn(outage::watch(
             settings.connection.clone(),
@@ -91,6 +92,7 @@ impl Worker {
             drain.clone(),
         ));
         tokio::spawn(watch_circuit(Arc::clone(&pipeline)));
+        tokio::spawn(note::watch(Arc::clone(&pipeline)));
         let pulling = tokio::spawn(fleet::pull_all(Arc::clone(&pipeline), subscriber, list, back));
 
         tokio::select! {
@@ -106,6 +108,7 @@ impl Worker {
         } else {
             tracing::warn!("Stopped before everything was settled; Pub/Sub delivers the rest again.");
         }
+        pipeline.traces.flush().await;
         serving.cancel();
         // A client that keeps its connection open must not keep the worker.
         let _ = tokio::time::timeout(Duration::from_millis(500), server).await;

@@ -6,13 +6,18 @@ mod value;
 use std::{fmt::Display, net::SocketAddr, time::Duration};
 
 use clap::Parser;
-use events::{Connection, ProjectId, TenantId};
+use events::{Connection, EventType, ProjectId, TenantId};
 pub use flags::Flags;
-use reqwest::Url;
 use tracing::Level;
-use value::{boolean, duration, given, handler, only_memory, seconds, subscriptions};
+use value::{
+    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, traces, unknown_version,
+    versions,
+};
 
-use crate::subscriptions::Source;
+use crate::{
+    handlers::http::HttpSettings, once::redis::RedisSettings, process::UnknownVersion, subscriptions::Source,
+    telemetry::Audit,
+};
 
 /// What events are handed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,12 +25,16 @@ pub enum HandlerKind {
     /// A log line is all.
     Log,
     /// A service gets them as CloudEvents.
-    Http {
-        /// Where it listens.
-        url: Url,
-        /// How long it may take for one event.
-        timeout: Duration,
-    },
+    Http(Box<HttpSettings>),
+}
+
+/// Where handled events are remembered.
+#[derive(Debug, Clone)]
+pub enum StoreKind {
+    /// In the worker.
+    Memory,
+    /// In a Redis that replicas share.
+    Redis(Box<RedisSettings>),
 }
 
 /// Everything a worker needs to know.
@@ -41,10 +50,24 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// The longest one event may take.
     pub timeout: Duration,
+    /// How long a worker that died holds on to its events: Pub/Sub's lease, and the store's claim.
+    pub lease: Duration,
     /// Whether the subscriptions have dead-letter topics.
     pub dead_lettering: bool,
+    /// Where handled events are remembered; a worker that was given a store does not look at it.
+    pub store: StoreKind,
+    /// How long they are.
+    pub memory: Duration,
+    /// Versions that are understood, of types where not all are; for the binary, as `handler`.
+    pub handled_versions: Vec<(EventType, Vec<String>)>,
+    /// What becomes of events in other versions.
+    pub unknown_version: UnknownVersion,
     /// What is logged.
     pub log_level: Level,
+    /// Which decisions are logged whatever the level.
+    pub audit: Audit,
+    /// The collector that spans go to.
+    pub traces: Option<String>,
     /// Whether `/metrics` is served.
     pub metrics: bool,
     /// What the binary hands events to; a worker with handlers of its own does not look at it.
@@ -88,14 +111,14 @@ impl TryFrom<Flags> for Settings {
     type Error = WrongSetting;
 
     fn try_from(flags: Flags) -> Result<Self, WrongSetting> {
-        let tenant = given(flags.tenant_id).ok_or_else(|| {
+        let tenant = given(flags.tenant_id.clone()).ok_or_else(|| {
             wrong(
                 "TENANT_ID",
                 "is missing: the id of the tenant whose events are handled",
             )
         })?;
         let tenant = TenantId::parse(&tenant).map_err(|error| wrong("TENANT_ID", error))?;
-        let project = given(flags.gcp_project_id)
+        let project = given(flags.gcp_project_id.clone())
             .map(|text| ProjectId::parse(&text).map_err(|error| wrong("GCP_PROJECT_ID", error)))
             .transpose()?;
         let timeout = duration(
@@ -110,8 +133,12 @@ impl TryFrom<Flags> for Settings {
             Duration::from_millis(1),
             seconds(86_400),
         )?;
-        only_memory(&flags.idempotency_url)?;
+        let max_concurrent = number("MAX_CONCURRENT_MESSAGES", &flags.max_concurrent_messages)?;
+        let handler = handler(&flags, max_concurrent, handler_timeout.min(timeout))?;
+        let store = store(&flags)?;
         Ok(Self {
+            handler,
+            store,
             subscriptions: subscriptions(
                 given(flags.subscriptions),
                 given(flags.subscriptions_file),
@@ -120,19 +147,9 @@ impl TryFrom<Flags> for Settings {
             tenant,
             connection: given(flags.pubsub_emulator_host)
                 .map_or_else(Connection::google, |address| Connection::emulator(&address)),
-            max_concurrent: flags
-                .max_concurrent_messages
-                .parse()
-                .ok()
-                .filter(|n| (1..=1000).contains(n))
-                .ok_or_else(|| {
-                    let text = &flags.max_concurrent_messages;
-                    wrong(
-                        "MAX_CONCURRENT_MESSAGES",
-                        format!("{text:?} is not a number from 1 to 1000"),
-                    )
-                })?,
+            max_concurrent,
             timeout,
+            lease: duration("LEASE_DURATION", &flags.lease_duration, seconds(10), seconds(600))?,
             dead_lettering: boolean("PUBSUB_ENABLE_DLQ", &flags.pubsub_enable_dlq)?,
             log_level: flags.log_level.parse().map_err(|_| {
                 let text = &flags.log_level;
@@ -141,12 +158,20 @@ impl TryFrom<Flags> for Settings {
                     format!("{text:?} is none of ERROR, WARN, INFO, DEBUG, TRACE"),
                 )
             })?,
-            metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
-            handler: handler(
-                &flags.handler,
-                given(flags.handler_url),
-                handler_timeout.min(timeout),
+            memory: duration(
+                "IDEMPOTENCY_TTL",
+                &flags.idempotency_ttl,
+                seconds(60),
+                seconds(744 * 3_600),
             )?,
+            handled_versions: versions(flags.handled_versions)?,
+            unknown_version: unknown_version(&flags.unknown_version)?,
+            audit: audit(&flags.audit_log)?,
+            traces: traces(
+                flags.otel_exporter_otlp_endpoint,
+                flags.otel_exporter_otlp_protocol,
+            )?,
+            metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
             http_addr: flags.http_addr.parse().map_err(|_| {
                 let text = &flags.http_addr;
                 wrong(
@@ -201,10 +226,10 @@ mod tests {
             "--handler=http",
             url,
         ]);
-        let HandlerKind::Http { timeout, .. } = settings.unwrap().handler else {
+        let HandlerKind::Http(http) = settings.unwrap().handler else {
             panic!("another handler");
         };
-        assert_eq!(timeout, seconds(10));
+        assert_eq!(http.timeout, seconds(10));
     }
 
     #[test]
@@ -261,8 +286,40 @@ mod tests {
                 "ENABLE_METRICS: \"maybe\" is neither true nor false",
             ),
             (
-                vec![sub, "--idempotency-url=redis://:s3cret@h"],
-                "IDEMPOTENCY_URL: a Redis store is not built",
+                vec![sub, "--idempotency-url=redis://:s3cret@a,b"],
+                "IDEMPOTENCY_URL: it names several servers",
+            ),
+            (
+                vec![sub, "--idempotency-url=redis://h", "--idempotency-key-file=/k"],
+                "IDEMPOTENCY_CERT_FILE: is missing, and IDEMPOTENCY_KEY_FILE is set",
+            ),
+            (
+                vec![sub, "--idempotency-ttl=1s"],
+                "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
+            ),
+            (
+                vec![sub, "--handler=http", "--handler-url=http://h/", "--batch-size=6"],
+                "BATCH_SIZE: 6 is more than MAX_CONCURRENT_MESSAGES, 5",
+            ),
+            (
+                vec![sub, "--handled-versions=document.ingested"],
+                "HANDLED_VERSIONS: \"document.ingested\" is not of the form TYPE=VERSION+VERSION",
+            ),
+            (
+                vec![sub, "--unknown-version=drop"],
+                "UNKNOWN_VERSION: \"drop\" is neither \"ack\" nor \"retry\"",
+            ),
+            (
+                vec![sub, "--audit-log=some"],
+                "AUDIT_LOG: \"some\" is none of \"all\", \"failures\", \"off\"",
+            ),
+            (
+                vec![sub, "--otel-exporter-otlp-endpoint=collector:4317"],
+                "OTEL_EXPORTER_OTLP_ENDPOINT: is not an http:// or https:// URL",
+            ),
+            (
+                vec![sub, "--otel-exporter-otlp-protocol=http/protobuf"],
+                "OTEL_EXPORTER_OTLP_PROTOCOL: \"http/protobuf\" is not \"grpc\"",
             ),
             (
                 vec![sub, "--http-addr=8080"],
@@ -273,6 +330,17 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn versions_are_listed_by_type() {
+        let settings = parse(&["--subscriptions=sub-1", "--handled-versions=a.b=1.0+2.0, c.d=1.0"]);
+        let versions = settings.unwrap().handled_versions;
+        let shown: Vec<_> = versions
+            .iter()
+            .map(|(event_type, versions)| format!("{event_type} {}", versions.join(" ")))
+            .collect();
+        assert_eq!(shown, ["a.b 1.0 2.0", "c.d 1.0"]);
     }
 
     #[test]

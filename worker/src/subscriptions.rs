@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use events::{ProjectId, SubscriptionName, name::InvalidName};
+use events::{ProjectId, SubscriptionName, TenantId, name::InvalidName};
+use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::watch;
 
@@ -14,15 +15,23 @@ const WHO: &str = "subscriptions";
 
 /// One subscription to pull.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// Its full name.
     pub name: SubscriptionName,
+    /// Whose it is, for whoever writes the list to say; must be the worker's own tenant.
+    #[serde(default)]
+    pub tenant: Option<TenantId>,
     /// Whether its messages are handled in order where they have an ordering key.
     #[serde(default)]
     pub ordered: bool,
     /// Whether it is left alone for now; its messages are retained.
     #[serde(default)]
     pub suspended: bool,
+    /// Set on one whose place another subscription took: what was published later is in that one, or is not wanted any
+    /// more, and is acknowledged unhandled here.
+    #[serde(default)]
+    pub handle_until: Option<Timestamp>,
 }
 
 /// The file's content. Fields it does not know are for later workers.
@@ -54,6 +63,11 @@ pub enum Unusable {
     /// The file cannot be read.
     #[error("cannot read {0}: {1}")]
     Read(PathBuf, #[source] std::io::Error),
+    /// A list for another worker.
+    #[error(
+        "{0} is another tenant's: this worker's is {1}. Set TENANT_ID to the tenant that the subscription is for, or leave it out"
+    )]
+    OfAnother(SubscriptionName, TenantId),
     /// The file is not what it should be.
     #[error(
         "{0} is not of the form {{\"subscriptions\":[{{\"name\":\"projects/p/subscriptions/s\",\"ordered\":false,\"suspended\":false}}]}}: {1}"
@@ -78,20 +92,37 @@ pub fn parse_list(text: &str, project: Option<&ProjectId>) -> Result<Vec<Subscri
         if list.iter().all(|listed| listed.name != name) {
             list.push(Subscription {
                 name,
+                tenant: None,
                 ordered: false,
                 suspended: false,
+                handle_until: None,
             });
         }
     }
     Ok(list)
 }
 
+impl Subscription {
+    /// Whether it says that it is another tenant's, in a field or by its name.
+    fn is_of_another(&self, own: &TenantId) -> bool {
+        self.tenant.as_ref().is_some_and(|tenant| tenant != own) || self.name.is_of_another(own)
+    }
+}
+
 impl Source {
-    /// The list as it is now.
+    /// The list as it is now, all of it this tenant's: the guard over messages must not be the only one.
     ///
     /// # Errors
     /// [`Unusable`] says what is wrong with the file.
-    pub async fn read(&self) -> Result<Vec<Subscription>, Unusable> {
+    pub async fn read(&self, own: &TenantId) -> Result<Vec<Subscription>, Unusable> {
+        let list = self.all().await?;
+        match list.iter().find(|subscription| subscription.is_of_another(own)) {
+            Some(foreign) => Err(Unusable::OfAnother(foreign.name.clone(), own.clone())),
+            None => Ok(list),
+        }
+    }
+
+    async fn all(&self) -> Result<Vec<Subscription>, Unusable> {
         match self {
             Self::Fixed(list) => Ok(list.clone()),
             Self::File(path) => {
@@ -107,13 +138,19 @@ impl Source {
 
     /// Keeps the list up to date until the worker stops. A file that became unusable changes nothing but the
     /// worker's readiness: half a list would silently leave events unhandled.
-    pub async fn watch(self, list: watch::Sender<Vec<Subscription>>, health: Health, drain: Drain) {
+    pub async fn watch(
+        self,
+        own: TenantId,
+        list: watch::Sender<Vec<Subscription>>,
+        health: Health,
+        drain: Drain,
+    ) {
         if matches!(self, Self::Fixed(_)) {
             return;
         }
         let mut complaint = String::new();
         while drain.unless_stopping(tokio::time::sleep(POLL)).await.is_some() {
-            match self.read().await {
+            match self.read(&own).await {
                 Ok(read) => {
                     complaint.clear();
                     health.fine(WHO);
@@ -137,6 +174,10 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn own() -> TenantId {
+        TenantId::parse("tenant-123").unwrap()
+    }
 
     fn project() -> ProjectId {
         ProjectId::parse("acme-events").unwrap()
@@ -168,16 +209,30 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("subscriptions.json");
         let source = Source::File(path.clone());
-        assert!(matches!(source.read().await, Err(Unusable::Read(..))));
+        assert!(matches!(source.read(&own()).await, Err(Unusable::Read(..))));
         std::fs::write(
             &path,
             r#"{"subscriptions":[{"name":"projects/acme-events/subscriptions/sub-1","ordered":true,"later":1}]}"#,
         )
         .unwrap();
-        let list = source.read().await.unwrap();
+        let list = source.read(&own()).await.unwrap();
         assert!(list[0].ordered && !list[0].suspended);
         std::fs::write(&path, r#"{"subscriptions":[{"name":"nonsense"}]}"#).unwrap();
-        assert!(source.read().await.unwrap_err().to_string().contains("nonsense"));
+        assert!(
+            source
+                .read(&own())
+                .await
+                .unwrap_err()
+                .to_string()
+                .contains("nonsense")
+        );
+        for entry in [
+            r#"{"name":"projects/acme-events/subscriptions/sub-1","tenant":"tenant-456"}"#,
+            r#"{"name":"projects/acme-events/subscriptions/events-tenant-456-worker"}"#,
+        ] {
+            std::fs::write(&path, format!(r#"{{"subscriptions":[{entry}]}}"#)).unwrap();
+            assert!(matches!(source.read(&own()).await, Err(Unusable::OfAnother(..))));
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -188,7 +243,8 @@ mod tests {
         write(r#"{"subscriptions":[]}"#);
         let (sender, mut list) = watch::channel(Vec::new());
         let (health, drain) = (Health::default(), Drain::new(Duration::from_secs(25)));
-        let watching = tokio::spawn(Source::File(path.clone()).watch(sender, health.clone(), drain.clone()));
+        let watching =
+            tokio::spawn(Source::File(path.clone()).watch(own(), sender, health.clone(), drain.clone()));
         write(r#"{"subscriptions":[{"name":"projects/acme-events/subscriptions/sub-1"}]}"#);
         list.changed().await.unwrap();
         assert_eq!(list.borrow_and_update().len(), 1);

@@ -1,9 +1,63 @@
-//! Pure: an event as a CloudEvent of version 1.0 in binary mode, which is HTTP headers and the payload as body
+//! Pure: an event as a CloudEvent of version 1.0, in binary mode, which is HTTP headers and the payload as body, or many
+//! of them in batched mode, which is a JSON array
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>).
 
 use std::fmt::Write as _;
 
+use events::Payload;
+use serde::Serialize;
+
 use crate::handle::Event;
+
+/// The content type of a batch.
+pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
+
+/// One event of a batch.
+#[derive(Serialize)]
+struct Structured<'a> {
+    specversion: &'static str,
+    id: &'a str,
+    source: &'a str,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    time: String,
+    tenantid: &'a str,
+    correlationid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causationid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    userid: Option<&'a str>,
+    idempotencykey: &'a str,
+    dataversion: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    datacontenttype: &'static str,
+    data: &'a Payload,
+}
+
+/// The body of a batch.
+pub(crate) fn batch(events: &[Event]) -> serde_json::Result<Vec<u8>> {
+    let structured = |event| {
+        let event: &Event = event;
+        Structured {
+            specversion: "1.0",
+            id: event.event_id.as_str(),
+            source: &event.source,
+            event_type: event.event_type.as_str(),
+            time: event.occurred_at.to_string(),
+            tenantid: event.tenant_id.as_str(),
+            correlationid: event.correlation_id().as_str(),
+            causationid: event.causation_id.as_ref().map(events::event::Id::as_str),
+            userid: event.user_id.as_deref(),
+            idempotencykey: event.idempotency_key(),
+            dataversion: event.data.version(),
+            traceparent: event.traceparent(),
+            datacontenttype: "application/json",
+            data: &event.data,
+        }
+    };
+    serde_json::to_vec(&events.iter().map(structured).collect::<Vec<_>>())
+}
 
 /// The headers, names in lower case.
 pub(crate) fn headers(event: &Event) -> Vec<(&'static str, String)> {
@@ -83,6 +137,8 @@ mod tests {
             "occurred_at": "2026-01-02T03:04:05Z", "correlation_id": "req-9", "data": {"version": "2.0", "a": 1},
         });
         let context = Context {
+            message_id: "1".to_owned(),
+            bytes: 100,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
             delivery_attempt: None,
             published_at: None,

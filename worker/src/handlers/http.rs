@@ -1,61 +1,191 @@
-//! POSTs each event as a CloudEvent to a service, and reads the service's answer as a verdict.
+//! POSTs each event as a CloudEvent to a service, and reads the service's answer as a verdict; or many at a time.
 
-use std::time::Duration;
+use std::{borrow::Cow, collections::HashMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, fmt::rfc2822};
-use reqwest::{Client, Response, StatusCode, Url, header::RETRY_AFTER, redirect::Policy};
+use reqwest::{
+    Response, StatusCode, Url,
+    header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
+};
+use serde::Deserialize;
 
-use super::cloud_event;
+use super::{
+    batch::{BatchHandler, BatchSettings},
+    client::{Clients, Files},
+    cloud_event,
+};
 use crate::handle::{Event, Handler, Outcome};
 
-/// A service that is there takes a connection in less.
-const CONNECT: Duration = Duration::from_secs(5);
 /// The answer's body says nothing to the worker, but a short one is read so that the connection can be used again.
 const MOST_BODY: usize = 64 * 1024;
+/// An answer with a result for each of a thousand events is a tenth of this.
+const MOST_RESULTS: usize = 1024 * 1024;
+
+/// Where events are posted, and as whom. Files are read again when they change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// Where the service listens.
+    pub url: Url,
+    /// How long it may take for one request.
+    pub timeout: Duration,
+    /// The authority that signed its certificate, instead of the system's; PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, where it asks for one; PEM.
+    pub identity_files: Option<(PathBuf, PathBuf)>,
+    /// Holds a token that is sent as `Authorization: Bearer`.
+    pub token_file: Option<PathBuf>,
+    /// Many events at a time.
+    pub batch: Option<BatchSettings>,
+}
+
+impl HttpSettings {
+    /// A URL, and nothing else out of the ordinary.
+    #[must_use]
+    pub fn new(url: Url, timeout: Duration) -> Self {
+        Self {
+            url,
+            timeout,
+            ca_file: None,
+            identity_files: None,
+            token_file: None,
+            batch: None,
+        }
+    }
+}
 
 /// Posts events to one URL.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct HttpHandler {
-    client: Client,
+    clients: Clients,
     url: Url,
 }
 
+/// A body, and what else the request says.
+enum Body<'a> {
+    One(&'a Event),
+    Batch(Vec<u8>),
+}
+
+/// What the service answered, or why it did not.
+enum Answer {
+    Status(StatusCode, Option<Duration>, Response),
+    None(Outcome),
+}
+
+/// The answer to a batch.
+#[derive(Deserialize)]
+struct Results {
+    results: Vec<OneResult>,
+}
+
+/// The result of one event, as if it had been posted alone.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OneResult {
+    idempotencykey: String,
+    status: u16,
+    /// In seconds.
+    retry_after: Option<u64>,
+}
+
 impl HttpHandler {
-    /// A handler for a URL, which may take so long for one event.
+    /// A handler for a service.
     ///
     /// # Errors
     /// When TLS cannot be set up.
-    pub fn new(url: Url, timeout: Duration) -> reqwest::Result<Self> {
-        let client = Client::builder()
-            .timeout(timeout)
-            .connect_timeout(CONNECT.min(timeout))
-            // A redirect could turn the POST into a GET that answers 200 without any effect.
-            .redirect(Policy::none())
-            .user_agent(concat!("event-worker/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self { client, url })
+    pub fn new(settings: HttpSettings) -> Result<Self, String> {
+        let files = Files {
+            ca: settings.ca_file,
+            identity: settings.identity_files,
+            token: settings.token_file,
+        };
+        Ok(Self {
+            clients: Clients::new(files, settings.timeout)?,
+            url: settings.url,
+        })
+    }
+
+    async fn post(&self, body: Body<'_>) -> Answer {
+        let access = match self.clients.current().await {
+            Ok(access) => access,
+            Err(why) => return Answer::None(Outcome::unavailable(why)),
+        };
+        let mut request = access.client.post(self.url.clone());
+        if let Some(token) = access.token {
+            request = request.header(AUTHORIZATION, token);
+        }
+        match body {
+            Body::One(event) => {
+                request = request.json(&event.data);
+                for (name, value) in cloud_event::headers(event) {
+                    request = request.header(name, value);
+                }
+            }
+            Body::Batch(json) => {
+                request = request.header(CONTENT_TYPE, cloud_event::BATCH).body(json);
+            }
+        }
+        match request.send().await {
+            Ok(response) => Answer::Status(response.status(), retry_after(&response), response),
+            Err(error) if error.is_connect() => {
+                Answer::None(Outcome::unavailable("the handler takes no connection"))
+            }
+            Err(error) if error.is_timeout() => Answer::None(Outcome::retryable(
+                "the handler did not answer within HANDLER_TIMEOUT",
+            )),
+            Err(_) => Answer::None(Outcome::retryable("the connection to the handler broke")),
+        }
     }
 }
 
 #[async_trait]
 impl Handler for HttpHandler {
     async fn handle(&self, event: &Event) -> Outcome {
-        let mut request = self.client.post(self.url.clone()).json(&event.data);
-        for (name, value) in cloud_event::headers(event) {
-            request = request.header(name, value);
+        match self.post(Body::One(event)).await {
+            Answer::None(outcome) => outcome,
+            Answer::Status(status, retry_after, mut response) => {
+                let _ = read(&mut response, MOST_BODY).await;
+                outcome(status, retry_after)
+            }
         }
-        match request.send().await {
-            Ok(mut response) => {
-                let outcome = outcome(response.status(), retry_after(&response));
-                drain(&mut response).await;
-                outcome
+    }
+}
+
+#[async_trait]
+impl BatchHandler for HttpHandler {
+    async fn handle_batch(&self, events: &[Event]) -> Vec<Outcome> {
+        let all = |outcome: Outcome| vec![outcome; events.len()];
+        let Ok(json) = cloud_event::batch(events) else {
+            return all(Outcome::permanent("the event cannot be written as JSON"));
+        };
+        let (status, retry_after, mut response) = match self.post(Body::Batch(json)).await {
+            Answer::None(outcome) => return all(outcome),
+            Answer::Status(status, retry_after, response) => (status, retry_after, response),
+        };
+        let body = read(&mut response, MOST_RESULTS).await;
+        if status.is_success() {
+            return match body {
+                Some(body) if body.is_empty() => all(Outcome::Success),
+                Some(body) => results(&body, events),
+                None => all(Outcome::retryable(
+                    "the handler's answer to a batch broke off or is too long",
+                )),
+            };
+        }
+        match outcome(status, retry_after) {
+            // Which of them it means is not said, so each is asked about by itself.
+            Outcome::Permanent { .. } if events.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(events.len());
+                for event in events {
+                    outcomes.extend(Box::pin(self.handle_batch(std::slice::from_ref(event))).await);
+                }
+                outcomes
             }
-            Err(error) if error.is_connect() => Outcome::unavailable("the handler takes no connection"),
-            Err(error) if error.is_timeout() => {
-                Outcome::retryable("the handler did not answer within HANDLER_TIMEOUT")
-            }
-            Err(_) => Outcome::retryable("the connection to the handler broke"),
+            outcome @ (Outcome::Success
+            | Outcome::Retryable { .. }
+            | Outcome::Permanent { .. }
+            | Outcome::Unavailable { .. }) => all(outcome),
         }
     }
 }
@@ -63,13 +193,45 @@ impl Handler for HttpHandler {
 /// What a status means. The codes that say "not you, not here, not now" are no verdict on the event: they come from a
 /// proxy, a wrong URL or an overloaded service, and would come for every event.
 fn outcome(status: StatusCode, retry_after: Option<Duration>) -> Outcome {
-    let reason = format!("the handler answered {status}").into();
+    let reason = || Cow::from(format!("the handler answered {status}"));
     match status.as_u16() {
         200..=299 => Outcome::Success,
-        400 | 410 | 413 | 415 | 422 => Outcome::Permanent { reason },
-        401 | 403 | 404 | 429 | 503 => Outcome::Unavailable { reason, retry_after },
-        _ => Outcome::Retryable { reason, retry_after },
+        400 | 410 | 413 | 415 | 422 => Outcome::Permanent { reason: reason() },
+        401 | 403 | 404 | 429 | 503 => Outcome::Unavailable {
+            reason: reason(),
+            retry_after,
+        },
+        _ => Outcome::Retryable {
+            reason: reason(),
+            retry_after,
+        },
     }
+}
+
+/// The results of a batch, in the order of its events. What the answer does not name has no verdict.
+fn results(body: &[u8], events: &[Event]) -> Vec<Outcome> {
+    let Ok(Results { results }) = serde_json::from_slice(body) else {
+        let outcome = Outcome::retryable(
+            "the handler's answer to a batch is not {\"results\":[{\"idempotencykey\":…,\"status\":…}]}",
+        );
+        return vec![outcome; events.len()];
+    };
+    let by_key: HashMap<&str, &OneResult> = results
+        .iter()
+        .map(|result| (result.idempotencykey.as_str(), result))
+        .collect();
+    let of = |event: &Event| {
+        let Some(result) = by_key.get(event.idempotency_key()) else {
+            return Outcome::retryable("the handler's answer to the batch does not name the event");
+        };
+        match StatusCode::from_u16(result.status) {
+            Ok(status) => outcome(status, result.retry_after.map(Duration::from_secs)),
+            Err(_) => {
+                Outcome::retryable("the handler's answer to the batch has a status that is none of HTTP's")
+            }
+        }
+    };
+    events.iter().map(of).collect()
 }
 
 fn retry_after(response: &Response) -> Option<Duration> {
@@ -86,14 +248,16 @@ fn parse_retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     Duration::try_from(date.duration_since(now)).ok()
 }
 
-async fn drain(response: &mut Response) {
-    let mut read = 0;
-    while let Ok(Some(chunk)) = response.chunk().await {
-        read += chunk.len();
-        if read > MOST_BODY {
-            return;
+/// A body up to a limit; none when it is longer or broke off.
+async fn read(response: &mut Response, limit: usize) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        body.extend_from_slice(&chunk);
+        if body.len() > limit {
+            return None;
         }
     }
+    Some(body)
 }
 
 #[cfg(test)]

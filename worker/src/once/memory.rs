@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -24,15 +25,14 @@ pub struct MemoryStore {
 
 #[derive(Debug, Default)]
 struct State {
-    entries: HashMap<String, Entry>,
-    /// Ends by age. An end whose key has been claimed anew since is told by its serial.
-    ends: VecDeque<(String, u64)>,
-    serial: u64,
+    entries: HashMap<Arc<str>, Entry>,
+    /// Ends by age. An end whose key has been claimed anew since is told by its token.
+    ends: VecDeque<(Arc<str>, Token)>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    serial: u64,
+    token: Token,
     expires: Instant,
     end: Option<End>,
 }
@@ -44,6 +44,12 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
+    /// A store of the usual size that remembers ends for `memory`.
+    #[must_use]
+    pub fn remembering(memory: Duration) -> Self {
+        Self::new(memory, DEFAULT_CAPACITY)
+    }
+
     /// A store that remembers ends for `memory`, and at most `capacity` of them.
     #[must_use]
     pub fn new(memory: Duration, capacity: usize) -> Self {
@@ -57,8 +63,8 @@ impl MemoryStore {
 
 impl State {
     fn forget(&mut self, now: Instant, capacity: usize) {
-        while let Some((key, serial)) = self.ends.front() {
-            let current = self.entries.get(key).filter(|entry| entry.serial == *serial);
+        while let Some((key, token)) = self.ends.front() {
+            let current = self.entries.get(key).filter(|entry| entry.token == *token);
             let stale = current.is_none_or(|entry| entry.expires <= now);
             if !stale && self.ends.len() <= capacity {
                 break;
@@ -71,52 +77,66 @@ impl State {
     }
 
     /// The entry, if the token's claim on it stands. An expired claim that nobody else took still stands.
-    fn held(&mut self, key: &str, token: &Token) -> Option<&mut Entry> {
+    fn held(&mut self, key: &str, token: Token) -> Option<&mut Entry> {
         self.entries
             .get_mut(key)
-            .filter(|entry| entry.end.is_none() && entry.serial.to_string() == token.0)
+            .filter(|entry| entry.end.is_none() && entry.token == token)
     }
 }
 
 #[async_trait]
 impl IdempotencyStore for MemoryStore {
-    async fn claim(&self, key: &str, expiry: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
         let now = Instant::now();
         let mut state = self.state.lock();
         state.forget(now, self.capacity);
         if let Some(entry) = state.entries.get(key).filter(|entry| entry.expires > now) {
-            return Ok(match entry.end {
-                None => Claim::InFlight,
-                Some(End::Done) => Claim::Done,
-                Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
-            });
+            match entry.end {
+                None if entry.token == token => {}
+                None => return Ok(Claim::InFlight),
+                Some(End::Done) => return Ok(Claim::Done),
+                Some(End::PermanentlyFailed) => return Ok(Claim::PermanentlyFailed),
+            }
         }
-        state.serial += 1;
-        let serial = state.serial;
         let entry = Entry {
-            serial,
+            token,
             expires: now + expiry,
             end: None,
         };
-        state.entries.insert(key.to_owned(), entry);
-        Ok(Claim::Claimed(Token(serial.to_string())))
+        state.entries.insert(key.into(), entry);
+        Ok(Claim::Claimed)
     }
 
-    async fn finish(&self, key: &str, token: &Token, end: End) -> Result<Noted, StoreError> {
-        let expires = Instant::now() + self.memory;
-        let mut state = self.state.lock();
-        let Some(entry) = state.held(key, token) else {
+    async fn extend(&self, key: &str, token: Token, expiry: Duration) -> Result<Noted, StoreError> {
+        let expires = Instant::now() + expiry;
+        Ok(match self.state.lock().held(key, token) {
+            Some(entry) => {
+                entry.expires = expires;
+                Noted::Yes
+            }
+            None => Noted::TooLate,
+        })
+    }
+
+    async fn finish(&self, key: &str, token: Token, end: End) -> Result<Noted, StoreError> {
+        let now = Instant::now();
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let Some((key, _)) = state.entries.get_key_value(key) else {
+            return Ok(Noted::TooLate);
+        };
+        let key = Arc::clone(key);
+        let Some(entry) = state.held(&key, token) else {
             return Ok(Noted::TooLate);
         };
         entry.end = Some(end);
-        entry.expires = expires;
-        let serial = entry.serial;
-        state.ends.push_back((key.to_owned(), serial));
-        state.forget(Instant::now(), self.capacity);
+        entry.expires = now + self.memory;
+        state.ends.push_back((key, token));
+        state.forget(now, self.capacity);
         Ok(Noted::Yes)
     }
 
-    async fn release(&self, key: &str, token: &Token) -> Result<(), StoreError> {
+    async fn release(&self, key: &str, token: Token) -> Result<(), StoreError> {
         let mut state = self.state.lock();
         if state.held(key, token).is_some() {
             state.entries.remove(key);
@@ -132,10 +152,8 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     async fn claimed(store: &MemoryStore, key: &str) -> Token {
-        let claim = store.claim(key, HOUR).await.unwrap();
-        let Claim::Claimed(token) = claim else {
-            panic!("{claim:?}");
-        };
+        let token = Token::fresh();
+        assert_eq!(store.claim(key, token, HOUR).await.unwrap(), Claim::Claimed);
         token
     }
 
@@ -143,12 +161,18 @@ mod tests {
     async fn an_event_is_claimed_once_and_its_end_is_remembered() {
         let store = MemoryStore::default();
         let token = claimed(&store, "a").await;
-        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::InFlight);
-        assert_eq!(store.finish("a", &token, End::Done).await.unwrap(), Noted::Yes);
-        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::Done);
+        assert_eq!(
+            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            Claim::InFlight
+        );
+        assert_eq!(store.finish("a", token, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(store.claim("a", Token::fresh(), HOUR).await.unwrap(), Claim::Done);
         let token = claimed(&store, "b").await;
-        store.finish("b", &token, End::PermanentlyFailed).await.unwrap();
-        assert_eq!(store.claim("b", HOUR).await.unwrap(), Claim::PermanentlyFailed);
+        store.finish("b", token, End::PermanentlyFailed).await.unwrap();
+        assert_eq!(
+            store.claim("b", Token::fresh(), HOUR).await.unwrap(),
+            Claim::PermanentlyFailed
+        );
         tokio::time::advance(DEFAULT_MEMORY).await;
         claimed(&store, "a").await;
     }
@@ -157,7 +181,7 @@ mod tests {
     async fn a_released_claim_is_free_at_once() {
         let store = MemoryStore::default();
         let token = claimed(&store, "a").await;
-        store.release("a", &token).await.unwrap();
+        store.release("a", token).await.unwrap();
         claimed(&store, "a").await;
     }
 
@@ -168,13 +192,32 @@ mod tests {
         tokio::time::advance(HOUR).await;
         let current = claimed(&store, "a").await;
         assert_eq!(
-            store.finish("a", &late, End::PermanentlyFailed).await.unwrap(),
+            store.finish("a", late, End::PermanentlyFailed).await.unwrap(),
             Noted::TooLate
         );
-        store.release("a", &late).await.unwrap();
-        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::InFlight);
-        assert_eq!(store.finish("a", &current, End::Done).await.unwrap(), Noted::Yes);
-        assert_eq!(store.finish("a", &late, End::Done).await.unwrap(), Noted::TooLate);
+        store.release("a", late).await.unwrap();
+        assert_eq!(
+            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            Claim::InFlight
+        );
+        assert_eq!(store.finish("a", current, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(store.finish("a", late, End::Done).await.unwrap(), Noted::TooLate);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_claim_can_be_kept_as_long_as_nobody_took_it() {
+        let store = MemoryStore::default();
+        let token = claimed(&store, "a").await;
+        tokio::time::advance(HOUR * 2 / 3).await;
+        assert_eq!(store.extend("a", token, HOUR).await.unwrap(), Noted::Yes);
+        tokio::time::advance(HOUR * 2 / 3).await;
+        assert_eq!(
+            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            Claim::InFlight
+        );
+        tokio::time::advance(HOUR).await;
+        claimed(&store, "a").await;
+        assert_eq!(store.extend("a", token, HOUR).await.unwrap(), Noted::TooLate);
     }
 
     #[tokio::test(start_paused = true)]
@@ -184,24 +227,30 @@ mod tests {
         for i in 0..100 {
             let key = format!("key-{i}");
             let token = claimed(&store, &key).await;
-            store.finish(&key, &token, End::Done).await.unwrap();
+            store.finish(&key, token, End::Done).await.unwrap();
         }
         assert!(store.state.lock().entries.len() <= 11);
-        assert_eq!(store.claim("key-99", HOUR).await.unwrap(), Claim::Done);
-        assert_eq!(store.claim("held", HOUR).await.unwrap(), Claim::InFlight);
-        assert_eq!(store.finish("held", &held, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(
+            store.claim("key-99", Token::fresh(), HOUR).await.unwrap(),
+            Claim::Done
+        );
+        assert_eq!(
+            store.claim("held", Token::fresh(), HOUR).await.unwrap(),
+            Claim::InFlight
+        );
+        assert_eq!(store.finish("held", held, End::Done).await.unwrap(), Noted::Yes);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_end_of_a_reused_key_is_not_forgotten_with_its_old_one() {
         let store = MemoryStore::new(HOUR, 2);
         let token = claimed(&store, "a").await;
-        store.finish("a", &token, End::Done).await.unwrap();
+        store.finish("a", token, End::Done).await.unwrap();
         tokio::time::advance(HOUR).await;
         let token = claimed(&store, "a").await;
-        store.finish("a", &token, End::Done).await.unwrap();
+        store.finish("a", token, End::Done).await.unwrap();
         let token = claimed(&store, "b").await;
-        store.finish("b", &token, End::Done).await.unwrap();
-        assert_eq!(store.claim("a", HOUR).await.unwrap(), Claim::Done);
+        store.finish("b", token, End::Done).await.unwrap();
+        assert_eq!(store.claim("a", Token::fresh(), HOUR).await.unwrap(), Claim::Done);
     }
 }

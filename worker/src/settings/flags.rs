@@ -33,7 +33,7 @@ pub struct Flags {
     #[arg(long, env = "SUBSCRIPTIONS", value_name = "NAMES")]
     pub(super) subscriptions: Option<String>,
     /// A JSON file that lists them, read again when it changes:
-    /// {"subscriptions":[{"name":"projects/p/subscriptions/s","ordered":false,"suspended":false}]}
+    /// {"subscriptions":[{"name":"projects/p/subscriptions/s","tenant":"t","ordered":false,"suspended":false}]}
     #[arg(long, env = "SUBSCRIPTIONS_FILE", value_name = "PATH")]
     pub(super) subscriptions_file: Option<String>,
     /// Events handled at a time, over all subscriptions: 1 to 1000.
@@ -47,6 +47,9 @@ pub struct Flags {
         default_value = "3600s"
     )]
     pub(super) worker_timeout: String,
+    /// How long a worker that died holds on to its events before another gets them: 10s to 10m. Kept up while it lives.
+    #[arg(long, env = "LEASE_DURATION", value_name = "DURATION", default_value = "60s")]
+    pub(super) lease_duration: String,
     /// Whether the subscriptions have dead-letter topics; without, an event that can never work stays until its
     /// retention ends.
     #[arg(long, env = "PUBSUB_ENABLE_DLQ", value_name = "BOOL", default_value = "true")]
@@ -54,6 +57,15 @@ pub struct Flags {
     /// What is logged: ERROR, WARN, INFO, DEBUG or TRACE.
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "INFO")]
     pub(super) log_level: String,
+    /// Which decisions on events get an audit line, whatever LOG_LEVEL is: all, failures or off.
+    #[arg(long, env = "AUDIT_LOG", value_name = "WHICH", default_value = "all")]
+    pub(super) audit_log: String,
+    /// Where spans go: a collector's OTLP/gRPC endpoint, http:// or https://. The other OTEL_ variables are read too.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(super) otel_exporter_otlp_endpoint: Option<String>,
+    /// The protocol of that endpoint: grpc is the only one.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL")]
+    pub(super) otel_exporter_otlp_protocol: Option<String>,
     /// Whether /metrics is served.
     #[arg(long, env = "ENABLE_METRICS", value_name = "BOOL", default_value = "true")]
     pub(super) enable_metrics: String,
@@ -69,7 +81,36 @@ pub struct Flags {
     /// How long that service may take for one event: 1ms to 24h, and never longer than WORKER_TIMEOUT.
     #[arg(long, env = "HANDLER_TIMEOUT", value_name = "DURATION", default_value = "60s")]
     pub(super) handler_timeout: String,
-    /// Where handled events are remembered: memory: (in the worker, for one replica).
+    /// A PEM file with the authority that signed that service's certificate, instead of the system's. This and the
+    /// next three are read again when they change.
+    #[arg(long, env = "HANDLER_CA_FILE", value_name = "PATH")]
+    pub(super) handler_ca_file: Option<String>,
+    /// A PEM file with the worker's own certificate for that service; with HANDLER_KEY_FILE.
+    #[arg(long, env = "HANDLER_CERT_FILE", value_name = "PATH")]
+    pub(super) handler_cert_file: Option<String>,
+    /// A PEM file with the key of HANDLER_CERT_FILE.
+    #[arg(long, env = "HANDLER_KEY_FILE", value_name = "PATH")]
+    pub(super) handler_key_file: Option<String>,
+    /// A file with a token that is sent to that service as "Authorization: Bearer".
+    #[arg(long, env = "HANDLER_TOKEN_FILE", value_name = "PATH")]
+    pub(super) handler_token_file: Option<String>,
+    /// Events handed to that service at a time: 1 to 1000, at most MAX_CONCURRENT_MESSAGES. More than one are posted
+    /// as application/cloudevents-batch+json.
+    #[arg(long, env = "BATCH_SIZE", value_name = "N", default_value = "1")]
+    pub(super) batch_size: String,
+    /// How long a batch that is not full waits for more: 1ms to 60s.
+    #[arg(long, env = "BATCH_WAIT", value_name = "DURATION", default_value = "100ms")]
+    pub(super) batch_wait: String,
+    /// The versions that are understood, for types where not all are: document.ingested=1.0+2.0,user.login=1.0
+    #[arg(long, env = "HANDLED_VERSIONS", value_name = "LIST")]
+    pub(super) handled_versions: Option<String>,
+    /// What becomes of an event in another version: ack (let it go, with a warning), or retry (until a worker takes
+    /// it, or Pub/Sub dead-letters it).
+    #[arg(long, env = "UNKNOWN_VERSION", value_name = "WHAT", default_value = "ack")]
+    pub(super) unknown_version: String,
+    /// Where handled events are remembered: memory: (in the worker, for one replica),
+    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// with TLS, or
+    /// redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE], rediss-sentinel:// with TLS.
     #[arg(
         long,
         env = "IDEMPOTENCY_URL",
@@ -78,6 +119,24 @@ pub struct Flags {
         default_value = "memory:"
     )]
     pub(super) idempotency_url: String,
+    /// How long a handled event is remembered: 1m to 31d (744h).
+    #[arg(long, env = "IDEMPOTENCY_TTL", value_name = "DURATION", default_value = "24h")]
+    pub(super) idempotency_ttl: String,
+    /// The store's user, instead of the URL's.
+    #[arg(long, env = "IDEMPOTENCY_USERNAME", value_name = "NAME")]
+    pub(super) idempotency_username: Option<String>,
+    /// A file with the store's password, instead of the URL's; read at each connect.
+    #[arg(long, env = "IDEMPOTENCY_PASSWORD_FILE", value_name = "PATH")]
+    pub(super) idempotency_password_file: Option<String>,
+    /// A PEM file with the authority that signed the store's certificate, instead of the system's.
+    #[arg(long, env = "IDEMPOTENCY_CA_FILE", value_name = "PATH")]
+    pub(super) idempotency_ca_file: Option<String>,
+    /// A PEM file with the worker's own certificate for the store; with IDEMPOTENCY_KEY_FILE.
+    #[arg(long, env = "IDEMPOTENCY_CERT_FILE", value_name = "PATH")]
+    pub(super) idempotency_cert_file: Option<String>,
+    /// A PEM file with the key of IDEMPOTENCY_CERT_FILE.
+    #[arg(long, env = "IDEMPOTENCY_KEY_FILE", value_name = "PATH")]
+    pub(super) idempotency_key_file: Option<String>,
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(
         long,

@@ -2,11 +2,17 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use events::ProjectId;
+use events::{EventType, ProjectId};
 use reqwest::Url;
 
-use super::{HandlerKind, WrongSetting, wrong};
-use crate::subscriptions::{Source, parse_list};
+use super::{Flags, HandlerKind, StoreKind, WrongSetting, wrong};
+use crate::{
+    handlers::{batch::BatchSettings, http::HttpSettings},
+    once::redis::RedisSettings,
+    process::UnknownVersion,
+    subscriptions::{Source, parse_list},
+    telemetry::Audit,
+};
 
 /// A variable that is set to nothing is not set: that is how manifests leave one out.
 pub(super) fn given(text: Option<String>) -> Option<String> {
@@ -39,22 +45,13 @@ pub(super) fn subscriptions(
 }
 
 pub(super) fn handler(
-    kind: &str,
-    url: Option<String>,
+    flags: &Flags,
+    max_concurrent: usize,
     timeout: Duration,
 ) -> Result<HandlerKind, WrongSetting> {
-    match kind {
+    match flags.handler.as_str() {
         "log" => Ok(HandlerKind::Log),
-        "http" => {
-            let text =
-                url.ok_or_else(|| wrong("HANDLER_URL", "is missing: HANDLER=http posts events to it"))?;
-            // The text is not repeated: it may hold credentials.
-            Url::parse(&text)
-                .ok()
-                .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-                .map(|url| HandlerKind::Http { url, timeout })
-                .ok_or_else(|| wrong("HANDLER_URL", "is not an http:// or https:// URL"))
-        }
+        "http" => http(flags, max_concurrent, timeout).map(|http| HandlerKind::Http(Box::new(http))),
         other => Err(wrong(
             "HANDLER",
             format!("{other:?} is neither \"log\" nor \"http\""),
@@ -62,15 +59,151 @@ pub(super) fn handler(
     }
 }
 
-pub(super) fn only_memory(url: &str) -> Result<(), WrongSetting> {
-    match url.split_once(':').map_or(url, |(scheme, _)| scheme) {
-        "memory" => Ok(()),
-        "redis" | "rediss" => Err(wrong(
-            "IDEMPOTENCY_URL",
-            "a Redis store is not built into this version; use memory: with one replica",
-        )),
-        _ => Err(wrong("IDEMPOTENCY_URL", "only memory: is known")),
+fn http(flags: &Flags, max_concurrent: usize, timeout: Duration) -> Result<HttpSettings, WrongSetting> {
+    let text = given(flags.handler_url.clone())
+        .ok_or_else(|| wrong("HANDLER_URL", "is missing: HANDLER=http posts events to it"))?;
+    // The text is not repeated: it may hold credentials.
+    let url = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .ok_or_else(|| wrong("HANDLER_URL", "is not an http:// or https:// URL"))?;
+    let size = number("BATCH_SIZE", &flags.batch_size)?;
+    if size > max_concurrent {
+        let problem = format!(
+            "{size} is more than MAX_CONCURRENT_MESSAGES, {max_concurrent}: a batch could never be full"
+        );
+        return Err(wrong("BATCH_SIZE", problem));
     }
+    let wait = duration(
+        "BATCH_WAIT",
+        &flags.batch_wait,
+        Duration::from_millis(1),
+        seconds(60),
+    )?;
+    Ok(HttpSettings {
+        url,
+        timeout,
+        ca_file: path(flags.handler_ca_file.as_deref()),
+        identity_files: pair(
+            ("HANDLER_CERT_FILE", flags.handler_cert_file.as_deref()),
+            ("HANDLER_KEY_FILE", flags.handler_key_file.as_deref()),
+        )?,
+        token_file: path(flags.handler_token_file.as_deref()),
+        batch: (size > 1).then_some(BatchSettings { size, wait }),
+    })
+}
+
+/// Where ends are remembered.
+pub(super) fn store(flags: &Flags) -> Result<StoreKind, WrongSetting> {
+    if flags.idempotency_url.starts_with("memory:") {
+        return Ok(StoreKind::Memory);
+    }
+    let mut redis =
+        RedisSettings::parse(&flags.idempotency_url).map_err(|error| wrong("IDEMPOTENCY_URL", error))?;
+    redis.username = given(flags.idempotency_username.clone());
+    redis.password_file = path(flags.idempotency_password_file.as_deref());
+    redis.ca_file = path(flags.idempotency_ca_file.as_deref());
+    redis.identity_files = pair(
+        ("IDEMPOTENCY_CERT_FILE", flags.idempotency_cert_file.as_deref()),
+        ("IDEMPOTENCY_KEY_FILE", flags.idempotency_key_file.as_deref()),
+    )?;
+    Ok(StoreKind::Redis(Box::new(redis)))
+}
+
+fn path(text: Option<&str>) -> Option<PathBuf> {
+    given(text.map(ToOwned::to_owned)).map(PathBuf::from)
+}
+
+/// A certificate and its key: both or none.
+fn pair(
+    (certificate, certificate_file): (&'static str, Option<&str>),
+    (key, key_file): (&'static str, Option<&str>),
+) -> Result<Option<(PathBuf, PathBuf)>, WrongSetting> {
+    match (path(certificate_file), path(key_file)) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong(
+            key,
+            format!("is missing, and {certificate} is set; set both"),
+        )),
+        (None, Some(_)) => Err(wrong(
+            certificate,
+            format!("is missing, and {key} is set; set both"),
+        )),
+    }
+}
+
+/// `document.ingested=1.0+2.0,user.login=1.0`
+pub(super) fn versions(text: Option<String>) -> Result<Vec<(EventType, Vec<String>)>, WrongSetting> {
+    const VARIABLE: &str = "HANDLED_VERSIONS";
+    let text = text.unwrap_or_default();
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let form = || {
+                wrong(
+                    VARIABLE,
+                    format!("{entry:?} is not of the form TYPE=VERSION+VERSION"),
+                )
+            };
+            let (event_type, versions) = entry.split_once('=').ok_or_else(form)?;
+            let event_type = EventType::parse(event_type).map_err(|error| wrong(VARIABLE, error))?;
+            let versions: Vec<_> = versions.split('+').map(ToOwned::to_owned).collect();
+            if versions.iter().any(String::is_empty) {
+                return Err(form());
+            }
+            Ok((event_type, versions))
+        })
+        .collect()
+}
+
+pub(super) fn unknown_version(text: &str) -> Result<UnknownVersion, WrongSetting> {
+    match text {
+        "ack" => Ok(UnknownVersion::Ack),
+        "retry" => Ok(UnknownVersion::Retry),
+        other => Err(wrong(
+            "UNKNOWN_VERSION",
+            format!("{other:?} is neither \"ack\" nor \"retry\""),
+        )),
+    }
+}
+
+pub(super) fn audit(text: &str) -> Result<Audit, WrongSetting> {
+    match text {
+        "all" => Ok(Audit::All),
+        "failures" => Ok(Audit::Failures),
+        "off" => Ok(Audit::Off),
+        other => Err(wrong(
+            "AUDIT_LOG",
+            format!("{other:?} is none of \"all\", \"failures\", \"off\""),
+        )),
+    }
+}
+
+pub(super) fn traces(
+    endpoint: Option<String>,
+    protocol: Option<String>,
+) -> Result<Option<String>, WrongSetting> {
+    if let Some(other) = given(protocol).filter(|protocol| protocol != "grpc") {
+        let problem = format!("{other:?} is not \"grpc\", the one protocol that is spoken");
+        return Err(wrong("OTEL_EXPORTER_OTLP_PROTOCOL", problem));
+    }
+    let Some(endpoint) = given(endpoint) else {
+        return Ok(None);
+    };
+    Url::parse(&endpoint)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .map(|_| Some(endpoint))
+        .ok_or_else(|| wrong("OTEL_EXPORTER_OTLP_ENDPOINT", "is not an http:// or https:// URL"))
+}
+
+/// From 1 to 1000.
+pub(super) fn number(variable: &'static str, text: &str) -> Result<usize, WrongSetting> {
+    text.parse()
+        .ok()
+        .filter(|n| (1..=1000).contains(n))
+        .ok_or_else(|| wrong(variable, format!("{text:?} is not a number from 1 to 1000")))
 }
 
 pub(super) fn boolean(variable: &'static str, text: &str) -> Result<bool, WrongSetting> {

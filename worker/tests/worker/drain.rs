@@ -1,65 +1,20 @@
 //! The real binary: signals, exit codes, and what its log says.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests are tests"
-)]
-
-mod support;
-
 use std::{
     collections::HashMap,
-    process::Stdio,
     sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
-use axum::http::StatusCode;
-use serde_json::{Value, json};
-use support::{
-    PATIENCE,
-    cloud::{Cloud, PROJECT, Plane, event},
+use crate::support::{
+    binary::{binary, end, terminate},
+    cloud::{Cloud, event},
     service::{ANY, Service},
     until,
 };
-use tokio::{
-    io::AsyncReadExt,
-    process::{Child, Command},
-    time::{Instant, timeout},
-};
-
-fn binary(cloud: &Cloud, plane: &Plane<'_>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_event-worker"));
-    command
-        .env_clear()
-        .env("PUBSUB_EMULATOR_HOST", &cloud.address)
-        .env("GCP_PROJECT_ID", PROJECT)
-        .env("TENANT_ID", "tenant-123")
-        .env("SUBSCRIPTIONS", plane.subscription())
-        .env("HTTP_ADDR", "127.0.0.1:0")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    command
-}
-
-async fn terminate(child: &Child) {
-    let pid = child.id().unwrap().to_string();
-    let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
-    assert!(sent.success());
-}
-
-/// Waits for its end; returns the exit code and the log.
-async fn end(mut child: Child) -> (Option<i32>, Vec<Value>) {
-    let mut text = String::new();
-    let mut stdout = child.stdout.take().unwrap();
-    let read = timeout(PATIENCE, stdout.read_to_string(&mut text));
-    read.await.unwrap().unwrap();
-    let status = timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
-    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
-    (status.code(), lines.collect())
-}
+use axum::http::StatusCode;
+use serde_json::json;
+use tokio::time::Instant;
 
 #[tokio::test]
 async fn sigterm_finishes_what_runs_and_gives_back_the_rest() {
@@ -80,7 +35,7 @@ async fn sigterm_finishes_what_runs_and_gives_back_the_rest() {
     })
     .await;
     let start = Instant::now();
-    terminate(&child).await;
+    terminate(child.id().unwrap()).await;
     let (code, log) = end(child).await;
     assert_eq!(code, Some(0));
     assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
@@ -124,7 +79,7 @@ async fn a_stop_cuts_what_outlasts_the_grace() {
     })
     .await;
     let start = Instant::now();
-    terminate(&child).await;
+    terminate(child.id().unwrap()).await;
     assert_eq!(end(child).await.0, Some(0));
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
     until("the event", || async {
@@ -223,7 +178,7 @@ async fn a_wrong_setting_is_one_line_and_exit_2() {
         ("MAX_CONCURRENT_MESSAGES", "many"),
         ("TENANT_ID", "a b"),
         ("SUBSCRIPTIONS_FILE", "/there/beside"),
-        ("IDEMPOTENCY_URL", "redis://redis:6379"),
+        ("IDEMPOTENCY_URL", "http://redis:6379"),
     ] {
         let output = binary(&cloud, &plane)
             .env(variable, value)

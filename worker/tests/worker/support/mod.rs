@@ -1,16 +1,12 @@
 //! What the integration tests stand on: a Pub/Sub, a service that gets CloudEvents, and waiting for conditions.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests are tests, and no test needs all of them"
-)]
-
-pub mod cloud;
-pub mod service;
+pub(crate) mod binary;
+pub(crate) mod cloud;
+pub(crate) mod effects;
+pub(crate) mod proxy;
+pub(crate) mod redis;
+pub(crate) mod service;
+pub(crate) mod tls;
 
 use std::{future::Future, time::Duration};
 
@@ -19,10 +15,10 @@ use event_worker::{Settings, Worker, WorkerBuilder, settings::Flags};
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 /// The longest anything may take on a busy machine; conditions are usually met in milliseconds.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits until something is there.
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = ask().await {
@@ -34,28 +30,34 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() 
 }
 
 /// A worker in this process.
-pub struct Running {
-    pub http: String,
+pub(crate) struct Running {
+    pub(crate) http: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 /// Settings as a command line gives them.
-pub fn settings(cloud: &cloud::Cloud, args: &[&str]) -> Settings {
+pub(crate) fn settings(cloud: &cloud::Cloud, args: &[&str]) -> Settings {
     let fixed = [
         "event-worker".to_owned(),
         format!("--pubsub-emulator-host={}", cloud.address),
         format!("--gcp-project-id={}", cloud::PROJECT),
         "--tenant-id=tenant-123".to_owned(),
         "--http-addr=127.0.0.1:0".to_owned(),
-        "--shutdown-grace=5s".to_owned(),
     ];
-    let args = fixed.into_iter().chain(args.iter().map(ToString::to_string));
+    let grace = "--shutdown-grace=5s".to_owned();
+    let own = args
+        .iter()
+        .any(|argument| argument.starts_with("--shutdown-grace"));
+    let args = fixed
+        .into_iter()
+        .chain((!own).then_some(grace))
+        .chain(args.iter().map(ToString::to_string));
     Settings::try_from(Flags::try_parse_from(args).unwrap()).unwrap()
 }
 
 impl Running {
-    pub async fn start(builder: WorkerBuilder, settings: Settings) -> Self {
+    pub(crate) async fn start(builder: WorkerBuilder, settings: Settings) -> Self {
         let worker: Worker = builder.settings(settings).build().await.unwrap();
         let http = format!("http://{}", worker.http_addr().unwrap());
         let (stop, stopped) = oneshot::channel();
@@ -65,17 +67,17 @@ impl Running {
         Self { http, stop, task }
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
     }
 
     /// The sum of a metric's values over the labels that contain all of these texts.
-    pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(crate) async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         metric(&self.http, name, labels).await
     }
 
-    pub async fn ready(&self) -> Result<(), String> {
+    pub(crate) async fn ready(&self) -> Result<(), String> {
         let answer = reqwest::get(format!("{}/readyz", self.http)).await.unwrap();
         match answer.status().is_success() {
             true => Ok(()),
@@ -84,7 +86,7 @@ impl Running {
     }
 
     /// Waits until so many deliveries came to this end.
-    pub async fn processed(&self, outcome: &str, count: u32) {
+    pub(crate) async fn processed(&self, outcome: &str, count: u32) {
         let label = format!("outcome=\"{outcome}\"");
         until(&format!("{count} × {outcome}"), || async {
             let processed = self.metric("event_worker_processed_total", &[&label]).await;
@@ -94,7 +96,7 @@ impl Running {
     }
 }
 
-pub async fn metric(http: &str, name: &str, labels: &[&str]) -> f64 {
+pub(crate) async fn metric(http: &str, name: &str, labels: &[&str]) -> f64 {
     let answer = reqwest::get(format!("{http}/metrics")).await.unwrap();
     let text = answer.text().await.unwrap();
     text.lines()

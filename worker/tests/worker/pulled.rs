@@ -1,9 +1,5 @@
 //! A whole worker on a real stream: what is published is handled, refused, retried, dead-lettered as documented.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod support;
-
 use std::{
     sync::{
         Arc,
@@ -12,25 +8,32 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
-use event_worker::{
-    Event, Outcome, Worker,
-    handlers::{http::HttpHandler, log::LogHandler},
-};
-use parking_lot::Mutex;
-use pubsub_emulator::{Code, Fault};
-use serde_json::json;
-use support::{
+use crate::support::{
     Running,
     cloud::{Cloud, Plane, event},
     service::{ANY, Service},
     settings, until,
 };
+use axum::http::StatusCode;
+use event_worker::{
+    Event, Outcome, Worker,
+    handlers::{
+        http::{HttpHandler, HttpSettings},
+        log::LogHandler,
+    },
+};
+use parking_lot::Mutex;
+use pubsub_emulator::{Code, Fault};
+use serde_json::json;
 
 const NOW: Duration = Duration::ZERO;
 
 fn posting(service: &Service) -> event_worker::WorkerBuilder {
-    let handler = HttpHandler::new(service.url.parse().unwrap(), Duration::from_secs(10)).unwrap();
+    let handler = HttpHandler::new(HttpSettings::new(
+        service.url.parse().unwrap(),
+        Duration::from_secs(10),
+    ))
+    .unwrap();
     Worker::builder().otherwise(handler)
 }
 

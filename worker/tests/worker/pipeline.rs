@@ -1,12 +1,5 @@
 //! The pipeline with real parts and a lease that remembers: what handlers see, what Pub/Sub is told, on a paused clock.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests are tests"
-)]
-
 use std::{
     collections::HashMap,
     sync::{
@@ -27,6 +20,7 @@ use event_worker::{
     once::{Claim, End, IdempotencyStore, MemoryStore, Noted, StoreError, Token},
     process::{Pipeline, process},
     registry::Registry,
+    trace::Traces,
 };
 use events::{DomainEvent, EventFactory, EventType, TenantId};
 use parking_lot::Mutex;
@@ -69,15 +63,19 @@ impl Flaky {
 
 #[async_trait]
 impl IdempotencyStore for Flaky {
-    async fn claim(&self, key: &str, expiry: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
         self.up()?;
-        self.inner.claim(key, expiry).await
+        self.inner.claim(key, token, expiry).await
     }
-    async fn finish(&self, key: &str, token: &Token, end: End) -> Result<Noted, StoreError> {
+    async fn extend(&self, key: &str, token: Token, expiry: Duration) -> Result<Noted, StoreError> {
+        self.up()?;
+        self.inner.extend(key, token, expiry).await
+    }
+    async fn finish(&self, key: &str, token: Token, end: End) -> Result<Noted, StoreError> {
         self.up()?;
         self.inner.finish(key, token, end).await
     }
-    async fn release(&self, key: &str, token: &Token) -> Result<(), StoreError> {
+    async fn release(&self, key: &str, token: Token) -> Result<(), StoreError> {
         self.up()?;
         self.inner.release(key, token).await
     }
@@ -101,6 +99,7 @@ fn event() -> DomainEvent {
 fn message(event: &DomainEvent) -> Message {
     Message {
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+        message_id: "1".to_owned(),
         data: event.encode().unwrap().into(),
         attributes: event
             .attributes()
@@ -110,6 +109,7 @@ fn message(event: &DomainEvent) -> Message {
         published_at: None,
         ordering_key: String::new(),
         in_order: false,
+        superseded: false,
         delivery_attempt: Some(1),
     }
 }
@@ -130,9 +130,11 @@ impl Bench {
             store: Arc::<Flaky>::clone(&store),
             limits: Limits::new(2),
             metrics: Arc::new(Metrics::new().unwrap()),
+            traces: Traces::default(),
             health: Health::default(),
             drain: Drain::new(Duration::from_secs(25)),
             timeout: Duration::from_mins(2),
+            lease: Duration::from_mins(1),
             unknown_version: UnknownVersion::Ack,
         };
         Self {
@@ -319,6 +321,19 @@ async fn unknown_versions_are_let_go_and_unknown_types_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_subscription_has_is_left_to_it_but_never_without_the_guard() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    let mut later = message(&event());
+    later.superseded = true;
+    assert_eq!(bench.deliver(later.clone()).await, Told::Ack);
+    assert_eq!(bench.calls(), 0);
+    assert_eq!(bench.count("superseded"), 1);
+    let mut foreign = later;
+    foreign.attributes.insert("tenant_id".into(), "tenant-456".into());
+    assert_eq!(bench.deliver(foreign).await, Told::Nack);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_nothing_is_handled_and_nothing_told() {
     let bench = Bench::scripted(vec![Outcome::Success]);
     bench.store.away.store(true, Ordering::SeqCst);
@@ -418,6 +433,92 @@ async fn a_stop_gives_back_what_waits_and_lets_handlers_finish() {
     assert_eq!(cut.await.unwrap(), Told::Nack);
     // What was cut is free for the next worker of a shared store.
     let key = slow.idempotency_key();
-    let claim = bench.store.inner.claim(&key, Duration::from_secs(1));
-    assert!(matches!(claim.await.unwrap(), Claim::Claimed(_)));
+    let claim = bench
+        .store
+        .inner
+        .claim(&key, Token::fresh(), Duration::from_secs(1));
+    assert_eq!(claim.await.unwrap(), Claim::Claimed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_without_a_handler_spends_no_attempt() {
+    let back = Instant::now() + Duration::from_hours(1);
+    let bench = Bench::new(move |_: Event| async move {
+        match Instant::now() < back {
+            true => Outcome::unavailable("down"),
+            false => Outcome::Success,
+        }
+    });
+    let waiting: Vec<_> = (0..50).map(|_| bench.start(message(&event()))).collect();
+    for told in waiting {
+        assert_eq!(told.await.unwrap(), Told::Ack);
+    }
+    let after = Instant::now().duration_since(back);
+    assert!(
+        after < Duration::from_mins(2),
+        "{after:?} after the handler was back"
+    );
+    assert_eq!(bench.count("success"), 50);
+    assert!(
+        bench.pipeline.metrics.handler_unavailable.get() < 300,
+        "too many tries"
+    );
+}
+
+/// As after a pause of the whole process, or a store that was away for longer than the claim lives.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_another_took_meanwhile_counts_for_nothing() {
+    let store: Arc<Mutex<Option<Arc<Flaky>>>> = Arc::default();
+    let seen = Arc::clone(&store);
+    let bench = Bench::new(move |event: Event| {
+        let store = seen.lock().clone().unwrap();
+        async move {
+            store.away.store(true, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(90)).await;
+            let (key, other) = (event.idempotency_key(), Token::fresh());
+            let claim = store.inner.claim(key, other, Duration::from_mins(1)).await;
+            assert_eq!(claim.unwrap(), Claim::Claimed);
+            store
+                .inner
+                .finish(key, other, End::PermanentlyFailed)
+                .await
+                .unwrap();
+            store.away.store(false, Ordering::SeqCst);
+        }
+    });
+    *store.lock() = Some(Arc::clone(&bench.store));
+    let event = event();
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.count("overtaken"), 1);
+    // What the other noted stands.
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.count("permanent_before"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_lives_as_long_as_its_handler() {
+    let bench = Bench::new(|_: Event| tokio::time::sleep(Duration::from_secs(110)));
+    let event = event();
+    let first = bench.start(message(&event));
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    let key = event.idempotency_key();
+    let claim = bench.store.claim(&key, Token::fresh(), Duration::from_secs(1));
+    assert_eq!(claim.await.unwrap(), Claim::InFlight);
+    assert_eq!(first.await.unwrap(), Told::Ack);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_versions_may_be_kept_for_a_newer_worker() {
+    let mut bench = Bench::with(|registry| {
+        let handler = Arc::new(|_: Event| async { Outcome::Success });
+        registry.on_version("document.ingested", "7.0", handler).unwrap();
+    });
+    Arc::get_mut(&mut bench.pipeline).unwrap().unknown_version = UnknownVersion::Retry;
+    let event = event();
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.count("retryable"), 1);
+    // Nothing is remembered against it.
+    let key = event.idempotency_key();
+    let claim = bench.store.claim(&key, Token::fresh(), Duration::from_secs(1));
+    assert_eq!(claim.await.unwrap(), Claim::Claimed);
 }

@@ -11,7 +11,7 @@ use axum::{
 use parking_lot::Mutex;
 use tokio::{net::TcpListener, sync::oneshot};
 
-type Answer = Arc<dyn Fn(&str) -> (StatusCode, std::time::Duration) + Send + Sync>;
+type Answer = Arc<dyn Fn(&str, &str) -> (StatusCode, std::time::Duration) + Send + Sync>;
 
 #[derive(Clone)]
 struct Shared {
@@ -19,17 +19,17 @@ struct Shared {
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-pub struct Service {
-    pub address: SocketAddr,
-    pub url: String,
+pub(crate) struct Service {
+    pub(crate) address: SocketAddr,
+    pub(crate) url: String,
     /// The ids of the events it was given, in order.
-    pub seen: Arc<Mutex<Vec<String>>>,
+    pub(crate) seen: Arc<Mutex<Vec<String>>>,
     _stop: oneshot::Sender<()>,
 }
 
 async fn take(State(shared): State<Shared>, headers: HeaderMap) -> StatusCode {
-    let id = headers["ce-id"].to_str().unwrap().to_owned();
-    let (status, wait) = (shared.answer)(&id);
+    let [id, source] = ["ce-id", "ce-source"].map(|name| headers[name].to_str().unwrap().to_owned());
+    let (status, wait) = (shared.answer)(&id, &source);
     shared.seen.lock().push(id);
     tokio::time::sleep(wait).await;
     status
@@ -37,15 +37,28 @@ async fn take(State(shared): State<Shared>, headers: HeaderMap) -> StatusCode {
 
 impl Service {
     /// Answers each event, by its id, with a status after a while.
-    pub async fn start(
+    pub(crate) async fn start(
         address: SocketAddr,
         answer: impl Fn(&str) -> (StatusCode, std::time::Duration) + Send + Sync + 'static,
     ) -> Self {
+        Self::serve(address, Arc::new(move |id, _| answer(id))).await
+    }
+
+    /// Answers each event, by its source, with a status at once.
+    pub(crate) async fn start_by_source(
+        address: SocketAddr,
+        answer: impl Fn(&str) -> StatusCode + Send + Sync + 'static,
+    ) -> Self {
+        let answer = move |_: &str, source: &str| (answer(source), std::time::Duration::ZERO);
+        Self::serve(address, Arc::new(answer)).await
+    }
+
+    async fn serve(address: SocketAddr, answer: Answer) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::default();
         let shared = Shared {
-            answer: Arc::new(answer),
+            answer,
             seen: Arc::clone(&seen),
         };
         let (stop, stopped) = oneshot::channel::<()>();
@@ -65,9 +78,9 @@ impl Service {
     }
 
     /// How often an event was seen.
-    pub fn times(&self, id: &str) -> usize {
+    pub(crate) fn times(&self, id: &str) -> usize {
         self.seen.lock().iter().filter(|seen| *seen == id).count()
     }
 }
 
-pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

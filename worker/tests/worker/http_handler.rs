@@ -1,12 +1,5 @@
 //! The `http` handler against a real service on the loopback.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests are tests"
-)]
-
 use std::{sync::Arc, time::Duration};
 
 use axum::{
@@ -17,7 +10,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
-use event_worker::{Event, Handler, Outcome, handle::Context, handlers::http::HttpHandler};
+use event_worker::{
+    Event, Handler, Outcome,
+    handle::Context,
+    handlers::http::{HttpHandler, HttpSettings},
+};
 use events::{EventFactory, EventType, TenantId};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -54,6 +51,8 @@ fn event() -> Event {
     let data = serde_json::json!({"document_id": "doc-456"});
     let data = data.as_object().cloned().unwrap();
     let context = Context {
+        message_id: "1".to_owned(),
+        bytes: 100,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         delivery_attempt: Some(2),
         published_at: None,
@@ -66,7 +65,11 @@ fn event() -> Event {
 }
 
 async fn ask(url: &str) -> Outcome {
-    let handler = HttpHandler::new(url.parse().unwrap(), Duration::from_millis(500)).unwrap();
+    let handler = HttpHandler::new(HttpSettings::new(
+        url.parse().unwrap(),
+        Duration::from_millis(500),
+    ))
+    .unwrap();
     handler.handle(&event()).await
 }
 

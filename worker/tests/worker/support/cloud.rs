@@ -10,20 +10,20 @@ use pubsub_emulator::Emulator;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-pub const PROJECT: &str = "acme-events";
+pub(crate) const PROJECT: &str = "acme-events";
 
-pub struct Cloud {
-    pub address: String,
-    pub emulator: Emulator,
+pub(crate) struct Cloud {
+    pub(crate) address: String,
+    pub(crate) emulator: Emulator,
     client: Client,
 }
 
 impl Cloud {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::around(Emulator::builder().start().await.unwrap())
     }
 
-    pub fn around(emulator: Emulator) -> Self {
+    pub(crate) fn around(emulator: Emulator) -> Self {
         Self {
             address: emulator.address().to_string(),
             emulator,
@@ -31,7 +31,7 @@ impl Cloud {
         }
     }
 
-    pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         let url = format!("http://{}/v1/projects/{PROJECT}/{path}", self.address);
         let answer = self.client.request(method, url).json(&body).send().await.unwrap();
         let status = answer.status();
@@ -41,7 +41,7 @@ impl Cloud {
     }
 
     /// A topic with a dead-letter topic, and a subscription to each: `{id}`, `{id}-sub`, `{id}-dlq`, `{id}-dlq-sub`.
-    pub async fn plane(&self, id: &str, more: Value) -> Plane<'_> {
+    pub(crate) async fn plane(&self, id: &str, more: Value) -> Plane<'_> {
         self.plane_named(
             &format!("{id}-{}", &events::event::Id::random().to_string()[24..]),
             more,
@@ -49,7 +49,7 @@ impl Cloud {
         .await
     }
 
-    pub async fn plane_named(&self, id: &str, more: Value) -> Plane<'_> {
+    pub(crate) async fn plane_named(&self, id: &str, more: Value) -> Plane<'_> {
         let id = id.to_owned();
         let topic = |id: &str| format!("projects/{PROJECT}/topics/{id}");
         self.call(Method::PUT, &format!("topics/{id}"), json!({})).await;
@@ -65,7 +65,10 @@ impl Cloud {
             "deadLetterPolicy": {"deadLetterTopic": topic(&format!("{id}-dlq")), "maxDeliveryAttempts": 5},
         });
         for (name, value) in more.as_object().into_iter().flatten() {
-            subscription[name] = value.clone();
+            match name.as_str() {
+                "maxDeliveryAttempts" => subscription["deadLetterPolicy"][name] = value.clone(),
+                _ => subscription[name] = value.clone(),
+            }
         }
         self.call(Method::PUT, &format!("subscriptions/{id}-sub"), subscription)
             .await;
@@ -73,12 +76,19 @@ impl Cloud {
             .await;
         self.grant(&format!("subscriptions/{id}-sub"), "roles/pubsub.subscriber")
             .await;
-        let name = topic(&id).parse::<TopicName>().unwrap();
+        self.plane_there(&id).await
+    }
+
+    /// One that exists already.
+    pub(crate) async fn plane_there(&self, id: &str) -> Plane<'_> {
+        let name = format!("projects/{PROJECT}/topics/{id}");
         let connection = Connection::emulator(&self.address);
-        let publisher = EventPublisher::new(&connection, name).await.unwrap();
+        let publisher = EventPublisher::new(&connection, name.parse::<TopicName>().unwrap())
+            .await
+            .unwrap();
         Plane {
             cloud: self,
-            id,
+            id: id.to_owned(),
             publisher,
         }
     }
@@ -95,31 +105,31 @@ impl Cloud {
 }
 
 /// One topic and what hangs on it.
-pub struct Plane<'a> {
+pub(crate) struct Plane<'a> {
     cloud: &'a Cloud,
-    pub id: String,
+    pub(crate) id: String,
     publisher: EventPublisher,
 }
 
-pub fn event(tenant: &str) -> DomainEvent {
+pub(crate) fn event(tenant: &str) -> DomainEvent {
     let tenant = TenantId::parse(tenant).unwrap();
     let event_type = EventType::parse("document.ingested").unwrap();
     EventFactory::new("test").create(&tenant, event_type, serde_json::Map::new())
 }
 
 impl Plane<'_> {
-    pub fn subscription(&self) -> String {
+    pub(crate) fn subscription(&self) -> String {
         format!("{}-sub", self.id)
     }
 
     /// Publishes so many events of a tenant; returns their ids.
-    pub async fn publish(&self, count: usize, tenant: &str) -> Vec<String> {
+    pub(crate) async fn publish(&self, count: usize, tenant: &str) -> Vec<String> {
         let events: Vec<_> = (0..count).map(|_| event(tenant)).collect();
         futures::future::join_all(events.iter().map(|event| self.publish_one(event, None))).await;
         events.iter().map(|event| event.event_id.to_string()).collect()
     }
 
-    pub async fn publish_one(&self, event: &DomainEvent, key: Option<&str>) {
+    pub(crate) async fn publish_one(&self, event: &DomainEvent, key: Option<&str>) {
         let options = events::publisher::PublishOptions {
             ordering_key: key.map(ToOwned::to_owned),
             traceparent: None,
@@ -127,8 +137,25 @@ impl Plane<'_> {
         self.publisher.publish(event, &options).await.unwrap();
     }
 
+    pub(crate) async fn publish_traced(&self, event: &DomainEvent, traceparent: &str) {
+        let options = events::publisher::PublishOptions {
+            ordering_key: None,
+            traceparent: Some(traceparent.to_owned()),
+        };
+        self.publisher.publish(event, &options).await.unwrap();
+    }
+
     /// Publishes something that may be no event.
-    pub async fn publish_raw(&self, data: String, attributes: &HashMap<&str, &str>) {
+    pub(crate) async fn publish_raw(&self, data: String, attributes: &HashMap<&str, &str>) {
+        self.publish_bytes(data.into_bytes(), attributes).await;
+    }
+
+    /// The same, and returns the message's id.
+    pub(crate) async fn publish_bytes<K, V>(&self, data: Vec<u8>, attributes: &HashMap<K, V>) -> String
+    where
+        K: Clone + Into<String>,
+        V: Clone + Into<String>,
+    {
         let message = Message::new().set_data(data).set_attributes(attributes.clone());
         let topic = format!("projects/{PROJECT}/topics/{}", self.id);
         let connection = Connection::emulator(&self.cloud.address);
@@ -136,16 +163,16 @@ impl Plane<'_> {
             .build()
             .await
             .unwrap();
-        publisher.publish(message).await.unwrap();
+        publisher.publish(message).await.unwrap()
     }
 
     /// What is in the dead letters now, by event id; taken out.
-    pub async fn dead_letters(&self) -> Vec<String> {
+    pub(crate) async fn dead_letters(&self) -> Vec<String> {
         self.take(&format!("{}-dlq-sub", self.id)).await
     }
 
     /// What can be had from the worker's subscription now, by event id; taken out.
-    pub async fn left(&self) -> Vec<String> {
+    pub(crate) async fn left(&self) -> Vec<String> {
         self.take(&self.subscription()).await
     }
 

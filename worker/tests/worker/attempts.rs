@@ -1,26 +1,25 @@
 //! Delivery attempts belong to the handler: whatever happens around it, the worker spends none of its own, and loses
 //! and doubles nothing. The emulator counts.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
-mod support;
-
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use axum::http::StatusCode;
-use event_worker::{
-    Event, Worker, WorkerBuilder,
-    handlers::{http::HttpHandler, log::LogHandler},
-};
-use parking_lot::Mutex;
-use pubsub_emulator::{Code, Emulator, Totals};
-use serde_json::json;
-use support::{
+use crate::support::{
     Running,
     cloud::{Cloud, PROJECT, Plane},
     service::{ANY, Service},
     settings, until,
 };
+use axum::http::StatusCode;
+use event_worker::{
+    Event, Worker, WorkerBuilder,
+    handlers::{
+        http::{HttpHandler, HttpSettings},
+        log::LogHandler,
+    },
+};
+use parking_lot::Mutex;
+use pubsub_emulator::{Code, Emulator, Totals};
+use serde_json::json;
 use tokio::time::Instant;
 
 fn totals(cloud: &Cloud, plane: &Plane<'_>) -> Totals {
@@ -67,7 +66,11 @@ async fn an_outage_of_the_handler_costs_no_attempt() {
     let plane = cloud.plane("outage", json!({})).await;
     let gone = Service::start(ANY, |_| (StatusCode::OK, Duration::ZERO)).await;
     let address = gone.address;
-    let handler = HttpHandler::new(gone.url.parse().unwrap(), Duration::from_secs(10)).unwrap();
+    let handler = HttpHandler::new(HttpSettings::new(
+        gone.url.parse().unwrap(),
+        Duration::from_secs(10),
+    ))
+    .unwrap();
     let worker = start(Worker::builder().otherwise(handler), &cloud, &plane).await;
     drop(gone);
     plane.publish(20, "tenant-123").await;
@@ -100,7 +103,10 @@ async fn restarts_of_a_busy_worker_cost_no_attempt_and_no_event() {
             noted.lock().push(event.event_id.to_string());
             tokio::time::sleep(Duration::from_millis(10))
         };
-        let worker = start(Worker::builder().otherwise(handler), &cloud, &plane).await;
+        let subscriptions = format!("--subscriptions={}", plane.subscription());
+        // As in a pod: what is fetched is worked off in time even on a machine that is busy with other things.
+        let patient = settings(&cloud, &[&subscriptions, "--shutdown-grace=25s"]);
+        let worker = Running::start(Worker::builder().otherwise(handler), patient).await;
         let goal = 600.min(round * 120);
         until("the round", || async {
             (seen.lock().len() >= goal).then_some(())

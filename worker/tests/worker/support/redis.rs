@@ -1,0 +1,155 @@
+//! A Redis of the test's own: a real server on a free port, ended by its pid.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use redis::{Client, FromRedisValue, IntoConnectionInfo, aio::MultiplexedConnection};
+use tempfile::TempDir;
+
+use super::until;
+
+pub(crate) struct Redis {
+    pub(crate) port: u16,
+    pub(crate) dir: TempDir,
+    arguments: Vec<String>,
+    child: Option<Child>,
+}
+
+/// Its output is nobody's: a server that outlives a test must not hold the test's pipes open.
+fn command() -> Command {
+    let mut command = Command::new("redis-server");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+impl Redis {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A server with more settings, as on its command line. It writes what it is given to disk before it answers.
+    pub(crate) async fn with(settings: &[&str]) -> Self {
+        let redis = Self::cold(free_port(), settings);
+        redis.started().await
+    }
+
+    /// One that is set up and not started yet.
+    pub(crate) fn cold(port: u16, settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().display().to_string();
+        let fixed = [
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--dir",
+            &place,
+        ];
+        let arguments = fixed.iter().chain(settings).map(ToString::to_string).collect();
+        Self {
+            port,
+            dir,
+            arguments,
+            child: None,
+        }
+    }
+
+    pub(crate) async fn started(mut self) -> Self {
+        self.spawn();
+        self.answers().await;
+        self
+    }
+
+    /// A Sentinel instead of a server.
+    pub(crate) fn sentinel(port: u16, config: &Path) -> Self {
+        let mut sentinel = Self::cold(port, &[]);
+        sentinel.child = Some(command().arg(config).arg("--sentinel").spawn().unwrap());
+        sentinel
+    }
+
+    pub(crate) fn spawn(&mut self) {
+        let port = self.port.to_string();
+        // A port of TLS alone is set by the test; port 0 switches the other off.
+        let plain = match self.arguments.iter().any(|argument| argument == "--tls-port") {
+            true => "0",
+            false => &port,
+        };
+        let child = command().args(["--port", plain]).args(&self.arguments).spawn();
+        let child =
+            child.unwrap_or_else(|error| panic!("redis-server: {error}: apt-get install redis-server"));
+        self.child = Some(child);
+    }
+
+    async fn answers(&self) {
+        until("Redis", || async {
+            // Whatever it answers: with a password it asks for that first.
+            std::net::TcpStream::connect(("127.0.0.1", self.port)).ok()
+        })
+        .await;
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.spawn();
+        self.answers().await;
+    }
+
+    pub(crate) async fn connect(&self) -> MultiplexedConnection {
+        connect(self.url()).await
+    }
+
+    /// One command, as the administrator.
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut connection = self.connect().await;
+        let (name, arguments) = command.split_first().unwrap();
+        let mut command = redis::cmd(name);
+        command.arg(arguments);
+        command.query_async(&mut connection).await.unwrap()
+    }
+}
+
+pub(crate) async fn connect(info: impl IntoConnectionInfo + Clone) -> MultiplexedConnection {
+    until("a connection to Redis", || async {
+        let client = Client::open(info.clone()).unwrap();
+        let connection = client.get_multiplexed_async_connection().await;
+        // Just started it may say that it is loading.
+        let mut connection = connection.ok()?;
+        let pong = redis::cmd("PING").query_async::<()>(&mut connection).await;
+        pong.ok().map(|()| connection)
+    })
+    .await
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Long enough for everything that is not asked to expire.
+pub(crate) const LONG: Duration = Duration::from_secs(600);

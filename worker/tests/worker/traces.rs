@@ -1,0 +1,186 @@
+//! Spans reach a collector, in the publisher's trace, and the handler goes on from them. The collector here is a stand-in
+//! that speaks OTLP/gRPC with the collector's own protobuf.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use crate::support::{
+    binary::{binary, end, terminate},
+    cloud::{Cloud, event},
+    until,
+};
+use axum::{
+    Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+    common::v1::any_value::Value,
+    trace::v1::{Span, span::SpanKind},
+};
+use parking_lot::Mutex;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "b7ad6b7169203331";
+
+/// Events and the trace context that each was handed over with.
+type Handed = Arc<Mutex<Vec<(String, String)>>>;
+
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.0.lock().push(request.into_inner());
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in bytes {
+        write!(text, "{byte:02x}").unwrap();
+    }
+    text
+}
+
+fn attribute(span: &Span, name: &str) -> Option<String> {
+    let found = span.attributes.iter().find(|attribute| attribute.key == name)?;
+    let value = found.value.as_ref()?.value.as_ref()?;
+    match value {
+        Value::StringValue(text) => Some(text.clone()),
+        _ => Some(format!("{value:?}")),
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_is_a_span_between_its_publisher_s_and_its_handler_s() {
+    let collector = Collector::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let service = TraceServiceServer::new(collector.clone());
+    tokio::spawn(
+        tonic::transport::Server::builder()
+            .add_service(service)
+            .serve_with_incoming(TcpIncoming::from(listener)),
+    );
+    let seen = Handed::default();
+    let take = |State(seen): State<Handed>, headers: HeaderMap| async move {
+        let [id, trace] = ["ce-id", "traceparent"].map(|name| headers[name].to_str().unwrap().to_owned());
+        let status = match headers["ce-source"].to_str().unwrap() {
+            "fails" => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::OK,
+        };
+        seen.lock().push((id, trace));
+        status
+    };
+    let handler = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", handler.local_addr().unwrap());
+    let app = Router::new().route("/", post(take)).with_state(Arc::clone(&seen));
+    tokio::spawn(async move { axum::serve(handler, app).await });
+
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("traced", json!({})).await;
+    let traced = event("tenant-123");
+    let parent = format!("00-{TRACE}-{PARENT}-01");
+    plane.publish_traced(&traced, &parent).await;
+    let mut fails = event("tenant-123");
+    fails.source = "fails".to_owned();
+    plane.publish_one(&fails, None).await;
+    let worker = binary(&cloud, &plane)
+        .env("HANDLER", "http")
+        .env("HANDLER_URL", url)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .spawn()
+        .unwrap();
+    until("both events", || async { (seen.lock().len() >= 2).then_some(()) }).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    terminate(worker.id().unwrap()).await;
+    // Spans of the last moments are sent at a stop.
+    let (code, log) = end(worker).await;
+    assert_eq!(code, Some(0));
+
+    let requests = collector.0.lock().clone();
+    let resource = requests[0].resource_spans[0].resource.as_ref().unwrap();
+    let named = |key: &str| {
+        let found = resource.attributes.iter().find(|attribute| attribute.key == key);
+        format!("{:?}", found.unwrap().value)
+    };
+    assert!(named("service.name").contains("event-worker"));
+    assert!(named("tenant.id").contains("tenant-123"));
+    let spans: Vec<Span> = requests
+        .into_iter()
+        .flat_map(|request| request.resource_spans)
+        .flat_map(|resource| resource.scope_spans)
+        .flat_map(|scope| scope.spans)
+        .collect();
+    let of = |id: &str| {
+        let mut found = spans
+            .iter()
+            .filter(|span| attribute(span, "event.id").as_deref() == Some(id));
+        found.next().unwrap()
+    };
+    let span = of(traced.event_id.as_str());
+    assert_eq!(
+        (hex(&span.trace_id), hex(&span.parent_span_id)),
+        (TRACE.to_owned(), PARENT.to_owned())
+    );
+    assert_eq!(span.kind, SpanKind::Consumer as i32);
+    assert_eq!(span.name, "process document.ingested");
+    for (name, value) in [
+        ("messaging.system", "gcp_pubsub"),
+        ("event.outcome", "success"),
+        ("messaging.destination.subscription.name", &plane.subscription()),
+        ("event.correlation_id", traced.correlation_id().as_str()),
+    ] {
+        assert_eq!(attribute(span, name).as_deref(), Some(value), "{name}");
+    }
+    assert!(span.end_time_unix_nano > span.start_time_unix_nano);
+    let (_, passed_on) = seen
+        .lock()
+        .iter()
+        .find(|(id, _)| id == traced.event_id.as_str())
+        .cloned()
+        .unwrap();
+    assert_eq!(passed_on, format!("00-{TRACE}-{}-01", hex(&span.span_id)));
+    let line = log
+        .iter()
+        .find(|line| line["event_id"] == traced.event_id.as_str())
+        .unwrap();
+    assert_eq!(
+        (&line["trace_id"], &line["span_id"]),
+        (&json!(TRACE), &json!(hex(&span.span_id)))
+    );
+
+    let failed = of(fails.event_id.as_str());
+    assert_eq!(attribute(failed, "event.outcome").as_deref(), Some("permanent"));
+    assert_eq!(failed.status.as_ref().unwrap().code, 2);
+    assert!(failed.parent_span_id.is_empty() && hex(&failed.trace_id) != TRACE);
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_keeps_nobody_from_working() {
+    let cloud = Cloud::start().await;
+    let plane = cloud.plane("untraced", json!({})).await;
+    plane.publish(20, "tenant-123").await;
+    let worker = binary(&cloud, &plane)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+        .env("EXIT_WHEN_IDLE", "2s")
+        .spawn()
+        .unwrap();
+    let (code, log) = end(worker).await;
+    assert_eq!(code, Some(0));
+    let processed = log.iter().filter(|line| line["outcome"] == "success");
+    assert_eq!(processed.count(), 20);
+}
