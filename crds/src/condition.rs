@@ -6,6 +6,9 @@
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::Resource;
+
+use crate::{EventSubscription, Tenant};
 
 /// Makes an enum whose variants are written in status as their own names.
 macro_rules! words {
@@ -120,10 +123,30 @@ words! {
         SubscriptionsNotReady,
         /// The worker does not run as asked.
         WorkerNotReady,
+        /// A change of all workers stopped, because some that were ready regressed with it.
+        RolloutHalted,
         /// Messages wait.
         MessagesWaiting,
         /// Nothing of the kind.
         None,
+    }
+}
+
+/// A kind whose status has conditions.
+pub trait Conditioned: Resource<DynamicType = ()> {
+    /// Its conditions; none while it has no status.
+    fn conditions(&self) -> &[Condition];
+}
+
+impl Conditioned for Tenant {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
+    }
+}
+
+impl Conditioned for EventSubscription {
+    fn conditions(&self) -> &[Condition] {
+        self.status.as_ref().map_or(&[], |status| &status.conditions)
     }
 }
 

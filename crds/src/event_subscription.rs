@@ -6,7 +6,7 @@
     reason = "derive(KubeSchema) repeats each type inside a function, and each printcolumn has a name and a type"
 )]
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,17 @@ pub struct DeadLetterSettings {
     pub retention: Option<Span>,
 }
 
+/// A subscription whose place another took.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Draining {
+    /// Its full name.
+    pub subscription: String,
+    /// What was published to the topic after this is in the subscription that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched_at: Option<Time>,
+}
+
 /// What the operator found and did.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -193,9 +204,9 @@ pub struct EventSubscriptionStatus {
     /// The messages that it lets through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// Older subscriptions that the worker still pulls until they are empty.
+    /// Subscriptions whose place another took, and that the worker pulls until they are empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub draining: Vec<String>,
+    pub draining: Vec<Draining>,
     /// What is true of it; see the API reference for each type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::manifest::conditions_schema")]

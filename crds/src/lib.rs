@@ -12,11 +12,11 @@ pub mod manifest;
 pub mod tenant;
 pub mod worker;
 
-pub use condition::{ConditionType, Reason};
+pub use condition::{ConditionType, Conditioned, Reason};
 pub use duration::Span;
 pub use event_subscription::{
-    DeadLetterSettings, EventSubscription, EventSubscriptionSpec, EventSubscriptionStatus, RetryPolicy,
-    SubscriptionSettings, TenantRef,
+    DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec, EventSubscriptionStatus,
+    RetryPolicy, SubscriptionSettings, TenantRef,
 };
 pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus};
 pub use worker::{EnvVar, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};

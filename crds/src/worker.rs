@@ -37,7 +37,8 @@ pub struct WorkerSettings {
     /// Requests and limits of the worker's container. Default: limits of 1 CPU and 2Gi.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// How many workers run.
+    /// How many workers run: as many as the backlog asks for where the cluster has KEDA and workers share a store for
+    /// idempotency keys, `max(min, 1)` where it has not, and one where the keys are in the worker's memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("!has(self.min) || !has(self.max) || self.min <= self.max").message("min must not be greater than max"))]
     pub scaling: Option<Scaling>,
@@ -80,7 +81,8 @@ pub struct HttpHandler {
     pub timeout: Option<Span>,
 }
 
-/// How many workers run. Without KEDA in the cluster there are always `max(min, 1)`.
+/// How many workers run. Without KEDA in the cluster there are always `max(min, 1)`, and one where idempotency keys are in
+/// the worker's memory.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Scaling {
@@ -116,7 +118,7 @@ pub struct Resources {
 pub struct EnvVar {
     /// Its name.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
+    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

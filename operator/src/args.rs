@@ -32,6 +32,25 @@ pub struct Args {
     /// The image of workers whose Tenant names none; overrides `worker.image`.
     #[arg(long, env = "WORKER_IMAGE", value_name = "IMAGE")]
     pub worker_image: Option<String>,
+    /// Name of the Lease that replicas elect their leader by: only its holder writes. Without it there is no election, and
+    /// there must be only one operator.
+    #[arg(long, env = "LEASE_NAME", value_name = "NAME")]
+    pub lease: Option<String>,
+    /// The Lease's namespace. Default: that of the kubeconfig, or of the pod.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Where KEDA reaches this operator, the name and port of its Service; overrides `scalerAddress`. Without it no worker is
+    /// scaled.
+    #[arg(long, env = "SCALER_ADDRESS", value_name = "HOST:PORT")]
+    pub scaler_address: Option<String>,
+    /// Where KEDA's questions are answered, when there is a scaler address.
+    #[arg(
+        long,
+        env = "SCALER_LISTEN",
+        default_value = "0.0.0.0:8081",
+        value_name = "ADDR"
+    )]
+    pub scaler_listen: SocketAddr,
     /// Where metrics and probes are answered.
     #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR")]
     pub http_addr: SocketAddr,
@@ -54,6 +73,7 @@ impl Args {
         put(&mut file.project_id, &self.project_id);
         put(&mut file.endpoint, &self.endpoint);
         put(&mut file.cluster_id, &self.cluster_id);
+        put(&mut file.scaler_address, &self.scaler_address);
         if let Some(prefix) = &self.topic_prefix {
             file.topic_prefix.clone_from(prefix);
         }

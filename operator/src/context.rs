@@ -9,19 +9,25 @@ use kube::{
     runtime::{
         controller::Action,
         events::{Event, EventType, Recorder},
-        reflector::Store,
+        reflector::{ObjectRef, Store},
     },
 };
 use parking_lot::Mutex;
 use rand::Rng as _;
-use tokio::{sync::OwnedMutexGuard, time::Instant};
+use tokio::{
+    sync::{OwnedMutexGuard, watch},
+    time::Instant,
+};
 
 use crate::{
     failure::Failure,
     kubernetes::Children,
     metrics::Metrics,
+    monitoring::{Fleet, backlog::Backlogs},
     pubsub::{PubSub, inventory::Inventory},
+    queue::Queue,
     settings::Settings,
+    tenant::wave::Wave,
 };
 
 /// Clients, caches and settings.
@@ -32,6 +38,10 @@ pub struct Context {
     pub pubsub: Arc<dyn PubSub>,
     /// Pub/Sub, for looking.
     pub inventory: Inventory,
+    /// How old the oldest message of a subscription is, as measured.
+    pub fleet: Fleet,
+    /// How many messages wait in a subscription, as measured.
+    pub backlogs: Arc<Backlogs>,
     /// The configuration.
     pub settings: Settings,
     /// Numbers about ourselves.
@@ -42,15 +52,34 @@ pub struct Context {
     pub subscriptions: Store<EventSubscription>,
     /// All that was made in Kubernetes.
     pub children: Children,
+    /// Becomes true when all caches have been filled once. A store's own wait wakes only the one who asked last.
+    pub caches_filled: watch::Receiver<bool>,
     /// Kubernetes events.
     pub recorder: Recorder,
     /// How often each object failed in a row.
     pub retries: Retries,
+    /// Whose worker may change now.
+    pub wave: Wave,
     /// Who may write to a topic now.
     pub turns: Turns<TopicName>,
+    /// Who is reconciled next.
+    pub queues: Queues,
 }
 
 impl Context {
+    /// Waits until every cache has been filled once. Whoever decides before would take for missing what is only not known
+    /// yet, and after each start write all of it again.
+    ///
+    /// # Errors
+    /// At the end of the process.
+    pub async fn filled(&self) -> Result<(), Failure> {
+        let mut filled = self.caches_filled.clone();
+        match filled.wait_for(|filled| *filled).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::transient("The operator ends.")),
+        }
+    }
+
     /// Ends a reconcile: counts it, logs it, tells people, and says when to come back.
     pub async fn end<K>(&self, object: &K, started: Instant, result: Result<Next, Failure>) -> Action
     where
@@ -71,6 +100,7 @@ impl Context {
                 match next {
                     Next::Resync => Action::requeue(jittered(self.settings.resync)),
                     Next::Soon(wait) => Action::requeue(wait),
+                    Next::SoonOrResync(wait) => Action::requeue(jittered(wait.min(self.settings.resync))),
                     Next::Change => Action::await_change(),
                 }
             }
@@ -117,6 +147,26 @@ impl Context {
     }
 }
 
+/// How many objects of a kind are worked on at a time.
+const PLACES: usize = 16;
+
+/// The queue of each kind.
+pub struct Queues {
+    /// Of Tenants.
+    pub tenants: Arc<Queue<ObjectRef<Tenant>>>,
+    /// Of EventSubscriptions.
+    pub subscriptions: Arc<Queue<ObjectRef<EventSubscription>>>,
+}
+
+impl Default for Queues {
+    fn default() -> Self {
+        Self {
+            tenants: Queue::new(PLACES),
+            subscriptions: Queue::new(PLACES),
+        }
+    }
+}
+
 /// When to come back after a good end.
 #[derive(Debug, Clone, Copy)]
 pub enum Next {
@@ -124,6 +174,8 @@ pub enum Next {
     Resync,
     /// After so long.
     Soon(Duration),
+    /// After so long, or at the next resync if that is sooner.
+    SoonOrResync(Duration),
     /// Only when something changes.
     Change,
 }

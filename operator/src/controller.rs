@@ -2,14 +2,16 @@
 //! not matter which of them is missed, merged or seen twice.
 
 use std::{
+    convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
+    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
-use crds::{EventSubscription, Tenant, label};
-use futures::{StreamExt as _, future};
+use crds::{Conditioned, EventSubscription, Reason, Tenant, label};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future};
 use kube::{
-    Api, Resource, ResourceExt as _,
+    Client, Resource, ResourceExt as _,
     api::DynamicObject,
     runtime::{
         Config, Controller, PredicateConfig, WatchStreamExt as _,
@@ -18,15 +20,25 @@ use kube::{
         watcher,
     },
 };
+use tokio::time::Instant;
 
 use crate::{
     context::Context,
-    kubernetes::{Kind, children::Changes},
-    subscription, tenant,
+    failure::{Class, Failure},
+    kubernetes::{
+        Kind,
+        children::Filling,
+        decoded,
+        keda::Following,
+        watch::{Change, once_cached, tireless},
+    },
+    queue::{Lane, Queue},
+    subscription::{self, dead_letters},
+    tenant,
 };
 
-/// How many objects of a kind are worked on at a time; kube's own default is without bound.
-const CONCURRENCY: u16 = 16;
+/// How many that were measured to be otherwise wait to be looked at; who measures waits then.
+const NEWS: usize = 64;
 
 /// The caches of both kinds, and the writers that fill them.
 pub struct Caches {
@@ -55,58 +67,203 @@ impl Default for Caches {
 pub async fn run(
     ctx: Arc<Context>,
     caches: Caches,
-    children: Vec<(Kind, Changes)>,
+    children: Filling,
     stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
-    let config = || Config::default().concurrency(CONCURRENCY);
+    // kube starts whatever is due; how many are worked on, and who is next, is our own queue's business.
+    let config = || Config::default().concurrency(0);
     let client = ctx.client.clone();
 
-    let own = own_changes(Api::<Tenant>::all(client.clone()), caches.tenant_writer);
+    let (tell, told_tenants, told_subscriptions) = Tell::new(caches.subscriptions.clone());
+    let (queue, store) = (Arc::clone(&ctx.queues.tenants), caches.tenants.clone());
+    let own = tenant_changes(&client, caches.tenant_writer, Arc::clone(&queue), tell.clone());
+    let reconcile_tenant = move |tenant, ctx| {
+        in_turn(
+            tenant,
+            ctx,
+            Arc::clone(&queue),
+            store.clone(),
+            tenant::reconcile::reconcile,
+        )
+    };
     let mut tenants = Controller::for_stream(own, caches.tenants.clone())
         .with_config(config())
-        // Not filtered: a Tenant sums up the status of its EventSubscriptions.
-        .watches(
-            Api::<EventSubscription>::all(client.clone()),
-            watcher::Config::default(),
-            tenant_of_subscription,
-        );
-    for (kind, changes) in children {
+        .reconcile_on(told_tenants);
+    let Following {
+        follow,
+        changes,
+        turns,
+    } = children.scaled;
+    let scaled = (Kind::ScaledObject, changes);
+    for (kind, changes) in children.changes.into_iter().chain([scaled]) {
+        let tell = tell.clone();
+        let changes = changes.inspect_ok(move |object| {
+            if kind == Kind::ServiceAccount {
+                tell.subscriptions_in(object.metadata.namespace.as_deref());
+            }
+        });
         tenants = tenants.watches_stream_with(changes, tenant_of_child, kind.api_resource());
     }
+    // When KEDA comes or goes, every Tenant is looked at.
+    let tenants = tenants.reconcile_all_on(turns);
     let tenants = tenants
         .graceful_shutdown_on(stop.clone())
-        .run(tenant::reconcile::reconcile, never, Arc::clone(&ctx))
+        .run(reconcile_tenant, never, Arc::clone(&ctx))
         .for_each(|_| future::ready(()));
 
-    let own = own_changes(
-        Api::<EventSubscription>::all(client.clone()),
-        caches.subscription_writer,
+    let (news, told) = mpsc::channel(NEWS);
+    let dead_letters = dead_letters::follow(Arc::clone(&ctx), news);
+    let (queue, store) = (
+        Arc::clone(&ctx.queues.subscriptions),
+        caches.subscriptions.clone(),
     );
-    let store = caches.subscriptions.clone();
-    let of_tenant = move |tenant: Tenant| {
-        subscriptions_where(&store, |one| one.spec.tenant_ref.name == tenant.name_any())
-    };
-    let store = caches.subscriptions.clone();
-    let of_namespace = move |object: DynamicObject| {
-        subscriptions_where(&store, |one| one.metadata.namespace == object.metadata.namespace)
+    let own = subscription_changes(&client, caches.subscription_writer, Arc::clone(&queue), tell);
+    let reconcile_subscription = move |subscription, ctx| {
+        in_turn(
+            subscription,
+            ctx,
+            Arc::clone(&queue),
+            store.clone(),
+            subscription::reconcile::reconcile,
+        )
     };
     let subscriptions = Controller::for_stream(own, caches.subscriptions)
         .with_config(config())
-        .watches_stream(
-            own_changes(Api::<Tenant>::all(client.clone()), Writer::default()),
-            of_tenant,
-        )
-        .watches_with(
-            Api::all_with(client, &Kind::ServiceAccount.api_resource()),
-            Kind::ServiceAccount.api_resource(),
-            watcher::Config::default().labels(label::TENANT),
-            of_namespace,
-        )
-        .graceful_shutdown_on(stop)
-        .run(subscription::reconcile::reconcile, never, ctx)
+        .reconcile_on(told_subscriptions)
+        .reconcile_on(told)
+        .graceful_shutdown_on(stop.clone())
+        .run(reconcile_subscription, never, Arc::clone(&ctx))
         .for_each(|_| future::ready(()));
 
-    future::join(tenants, subscriptions).await;
+    // Whoever runs ends well; whoever waits does not begin any more.
+    let close = async {
+        stop.await;
+        ctx.queues.tenants.close();
+        ctx.queues.subscriptions.close();
+        future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = future::join(tenants, subscriptions) => {}
+        () = follow => {}
+        () = dead_letters => {}
+        () = close => {}
+    }
+}
+
+/// Tells one kind of what happened to the other. That is done by the very watch that fills the cache, never by one that may be
+/// ahead of it: whoever looked too soon would not be told again.
+#[derive(Clone)]
+struct Tell {
+    tenants: mpsc::UnboundedSender<ObjectRef<Tenant>>,
+    subscriptions: mpsc::UnboundedSender<ObjectRef<EventSubscription>>,
+    known: Store<EventSubscription>,
+}
+
+/// Those who were told.
+type Told<K> = mpsc::UnboundedReceiver<ObjectRef<K>>;
+
+impl Tell {
+    fn new(known: Store<EventSubscription>) -> (Self, Told<Tenant>, Told<EventSubscription>) {
+        let (tenants, told_tenants) = mpsc::unbounded();
+        let (subscriptions, told_subscriptions) = mpsc::unbounded();
+        let tell = Self {
+            tenants,
+            subscriptions,
+            known,
+        };
+        (tell, told_tenants, told_subscriptions)
+    }
+
+    fn tenant_of(&self, one: &EventSubscription) {
+        // Nobody listens at the end of the process, here and below.
+        let _ = self
+            .tenants
+            .unbounded_send(ObjectRef::new(&one.spec.tenant_ref.name));
+    }
+
+    fn subscriptions_of(&self, tenant: &Tenant) {
+        self.subscriptions(|one| Some(&one.spec.tenant_ref.name) == tenant.metadata.name.as_ref());
+    }
+
+    fn subscriptions_in(&self, namespace: Option<&str>) {
+        self.subscriptions(|one| one.metadata.namespace.as_deref() == namespace);
+    }
+
+    fn subscriptions(&self, wanted: impl Fn(&EventSubscription) -> bool) {
+        for one in self.known.state_filter(|one| wanted(one)) {
+            let _ = self.subscriptions.unbounded_send(ObjectRef::from_obj(&*one));
+        }
+    }
+}
+
+/// The changes of Tenants that matter; their EventSubscriptions are told of them, and not of what is only status.
+fn tenant_changes(
+    client: &Client,
+    writer: Writer<Tenant>,
+    queue: Arc<Queue<ObjectRef<Tenant>>>,
+    tell: Tell,
+) -> impl Stream<Item = Result<Tenant, watcher::Error>> + Send + 'static {
+    let tell_too = tell.clone();
+    let changes = own_changes(client, writer, move |change| match change {
+        Change::There(_) => {}
+        Change::Gone(tenant) => tell_too.subscriptions_of(tenant),
+    });
+    changes.inspect_ok(move |tenant| {
+        queue.hurry(&ObjectRef::from_obj(tenant));
+        tell.subscriptions_of(tenant);
+    })
+}
+
+/// The changes of EventSubscriptions that matter; Tenants are told of all, since they sum up status.
+fn subscription_changes(
+    client: &Client,
+    writer: Writer<EventSubscription>,
+    queue: Arc<Queue<ObjectRef<EventSubscription>>>,
+    tell: Tell,
+) -> impl Stream<Item = Result<EventSubscription, watcher::Error>> + Send + 'static {
+    let changes = own_changes(client, writer, move |change| tell.tenant_of(change.object()));
+    changes.inspect_ok(move |one| queue.hurry(&ObjectRef::from_obj(one)))
+}
+
+/// Reconciles an object when its turn comes; as it is then, since it may have waited for long. One that makes the operator
+/// panic is tried again later, and stops nobody else.
+async fn in_turn<K, F>(
+    object: Arc<K>,
+    ctx: Arc<Context>,
+    queue: Arc<Queue<ObjectRef<K>>>,
+    store: Store<K>,
+    reconcile: impl FnOnce(Arc<K>, Arc<Context>) -> F,
+) -> Result<Action, Infallible>
+where
+    K: Conditioned + Clone + 'static,
+    F: Future<Output = Result<Action, Infallible>>,
+{
+    let key = ObjectRef::from_obj(&*object);
+    let lane = Lane::of(&*object);
+    drop(object);
+    let Some(_place) = queue.enter(key.clone(), lane).await else {
+        return Ok(Action::await_change());
+    };
+    let Some(newest) = store.get(&key) else {
+        return Ok(Action::await_change());
+    };
+    let started = Instant::now();
+    // On the heap only now: thousands may wait. What it shares with others is behind locks, which are not poisoned.
+    let ended = AssertUnwindSafe(Box::pin(reconcile(Arc::clone(&newest), Arc::clone(&ctx))))
+        .catch_unwind()
+        .await;
+    match ended {
+        Ok(action) => action,
+        Err(_panic) => {
+            let failure = Failure {
+                class: Class::Bug,
+                reason: Reason::InternalError,
+                // What it said stands in the log; it may quote anything.
+                message: "The operator panicked over it; its log says where. Please report this.".to_owned(),
+            };
+            Ok(ctx.end(&*newest, started, Err(failure)).await)
+        }
+    }
 }
 
 /// A reconcile's failure is its own outcome; there is no other.
@@ -115,7 +272,7 @@ pub async fn run(
     clippy::trivially_copy_pass_by_ref,
     reason = "kube calls it so"
 )]
-fn never<K, C>(_: Arc<K>, error: &std::convert::Infallible, _: Arc<C>) -> Action {
+fn never<K, C>(_: Arc<K>, error: &Infallible, _: Arc<C>) -> Action {
     match *error {}
 }
 
@@ -136,11 +293,12 @@ fn relevant<K: Resource>(object: &K) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The changes of a kind that matter, with its cache kept.
+/// The changes of a kind that matter, with its cache kept; `tell` hears of all.
 fn own_changes<K>(
-    api: Api<K>,
+    client: &Client,
     writer: Writer<K>,
-) -> impl futures::Stream<Item = Result<K, watcher::Error>> + Send + 'static
+    tell: impl Fn(&Change<K>) + Send + 'static,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
 where
     K: Resource<DynamicType = ()>
         + Clone
@@ -150,20 +308,16 @@ where
         + Sync
         + 'static,
 {
-    watcher(api, watcher::Config::default())
-        .default_backoff()
-        .reflect(writer)
-        .applied_objects()
-        .predicate_filter(relevant, PredicateConfig::default())
-}
-
-#[allow(
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_wraps,
-    reason = "kube's mappers are called so"
-)]
-fn tenant_of_subscription(subscription: EventSubscription) -> Option<ObjectRef<Tenant>> {
-    Some(ObjectRef::new(&subscription.spec.tenant_ref.name))
+    let seen = once_cached(decoded::watch(client).reflect(writer))
+        .inspect_ok(tell)
+        .try_filter_map(|change| {
+            future::ready(Ok(match change {
+                Change::There(object) => Some(object),
+                Change::Gone(_) => None,
+            }))
+        })
+        .predicate_filter(relevant, PredicateConfig::default());
+    tireless(K::kind(&()).into_owned(), seen)
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "kube's mappers are called so")]
@@ -172,15 +326,4 @@ fn tenant_of_child(object: DynamicObject) -> Option<ObjectRef<Tenant>> {
         .labels()
         .get(label::TENANT)
         .map(|name| ObjectRef::new(name))
-}
-
-fn subscriptions_where(
-    store: &Store<EventSubscription>,
-    wanted: impl Fn(&EventSubscription) -> bool,
-) -> Vec<ObjectRef<EventSubscription>> {
-    store
-        .state_filter(|one| wanted(one))
-        .iter()
-        .map(|one| ObjectRef::from_obj(&**one))
-        .collect()
 }

@@ -5,7 +5,10 @@ use std::{fmt, time::Duration};
 use crds::Reason;
 use rand::Rng as _;
 
-use crate::pubsub::{Code, PubSubError};
+use crate::{
+    leader::NotLeading,
+    pubsub::{Code, PubSubError},
+};
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -163,7 +166,8 @@ impl From<PubSubError> for Failure {
             | Code::Internal
             | Code::Unavailable
             | Code::DataLoss
-            | Code::Transport => (Class::Transient, Reason::Unavailable, " Tried again by itself.".to_owned()),
+            | Code::Transport
+            | Code::NotLeading => (Class::Transient, Reason::Unavailable, " Tried again by itself.".to_owned()),
             Code::Unsendable => (Class::Bug, Reason::InternalError, " Please report this.".to_owned()),
         };
         let text = error.to_string();
@@ -194,6 +198,7 @@ impl From<kube::Error> for Failure {
         };
         let message = match error {
             kube::Error::Api(status) => format!("The API server says: {}", status.message),
+            kube::Error::Service(error) if error.is::<NotLeading>() => format!("Not written: {error}."),
             other => format!("The API server cannot be reached well: {other}"),
         };
         Self {

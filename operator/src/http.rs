@@ -1,32 +1,103 @@
 //! Metrics and probes.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
-use crds::{ConditionType, condition};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use parking_lot::RwLock;
 
-use crate::context::Context;
+use crate::{census, context::Context, metrics::Metrics, pubsub::budget::Budget, scaler::Scaler};
+
+/// What this process is doing, for those who ask.
+pub struct Activity {
+    metrics: Arc<Metrics>,
+    budget: Arc<Budget>,
+    stage: RwLock<Stage>,
+    scaler: OnceLock<Arc<Scaler>>,
+}
+
+#[derive(Clone)]
+enum Stage {
+    Starting,
+    /// Another replica leads; this one could take over, so it is as ready as it can be.
+    Waiting,
+    /// The caches are filled and reconciles run.
+    Working(Arc<Context>),
+}
+
+impl Activity {
+    /// A process that starts.
+    #[must_use]
+    pub fn new(metrics: Arc<Metrics>, budget: Arc<Budget>) -> Self {
+        Self {
+            metrics,
+            budget,
+            stage: RwLock::new(Stage::Starting),
+            scaler: OnceLock::new(),
+        }
+    }
+
+    /// It answers KEDA, whether it leads or not.
+    pub fn answers(&self, scaler: Arc<Scaler>) {
+        // There is one for the life of the process.
+        let _ = self.scaler.set(scaler);
+    }
+
+    /// It waits for another replica to end.
+    pub fn waits(&self) {
+        *self.stage.write() = Stage::Waiting;
+    }
+
+    /// It leads, and fills its caches.
+    pub fn begins(&self) {
+        *self.stage.write() = Stage::Starting;
+        self.metrics.set_leading(true);
+    }
+
+    /// Its caches are filled.
+    pub fn works(&self, ctx: Arc<Context>) {
+        *self.stage.write() = Stage::Working(ctx);
+    }
+}
 
 /// Answers `/metrics`, `/healthz` and `/readyz` until the process ends.
 ///
 /// # Errors
 /// When the address cannot be listened on.
-pub async fn serve(address: SocketAddr, ctx: Arc<Context>) -> std::io::Result<()> {
+pub async fn serve(address: SocketAddr, activity: Arc<Activity>) -> std::io::Result<()> {
     let routes = Router::new()
         .route("/metrics", get(metrics))
         // It answers, so it lives; a watch that does not get on shows in the metrics.
         .route("/healthz", get(|| async { "ok\n" }))
-        // Listening begins when all caches are filled.
-        .route("/readyz", get(|| async { "ok\n" }))
-        .with_state(ctx);
+        .route("/readyz", get(ready))
+        .with_state(activity);
     let listener = tokio::net::TcpListener::bind(address).await?;
+    tracing::info!(%address, "Metrics and probes are answered.");
     axum::serve(listener, routes).await
 }
 
-async fn metrics(State(ctx): State<Arc<Context>>) -> impl IntoResponse {
-    count_objects(&ctx);
-    match ctx.metrics.render() {
+async fn ready(State(activity): State<Arc<Activity>>) -> (StatusCode, &'static str) {
+    match *activity.stage.read() {
+        Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "the caches are being filled\n"),
+        Stage::Waiting => (StatusCode::OK, "ok: another replica leads\n"),
+        Stage::Working(_) => (StatusCode::OK, "ok\n"),
+    }
+}
+
+async fn metrics(State(activity): State<Arc<Activity>>) -> impl IntoResponse {
+    let stage = activity.stage.read().clone();
+    let quota = activity.budget.now();
+    activity.metrics.set_quota(quota.calls_per_minute, quota.wait);
+    // Whoever counted before the caches are filled would count nothing where there is something.
+    if let Stage::Working(ctx) = stage {
+        census::count(&ctx);
+    }
+    if let Some(scaler) = activity.scaler.get() {
+        activity.metrics.set_backlogs(scaler.known());
+    }
+    match activity.metrics.render() {
         Ok(text) => (
             StatusCode::OK,
             [("content-type", "text/plain; version=0.0.4")],
@@ -40,34 +111,5 @@ async fn metrics(State(ctx): State<Arc<Context>>) -> impl IntoResponse {
                 text,
             )
         }
-    }
-}
-
-/// Gauges are counted when they are asked for, so that they cannot be forgotten anywhere.
-fn count_objects(ctx: &Context) {
-    let tenants = ctx.tenants.state();
-    let tenants = tenants
-        .iter()
-        .map(|one| one.status.as_ref().map(|status| status.conditions.as_slice()));
-    count(ctx, "Tenant", tenants);
-    let subscriptions = ctx.subscriptions.state();
-    let subscriptions = subscriptions
-        .iter()
-        .map(|one| one.status.as_ref().map(|status| status.conditions.as_slice()));
-    count(ctx, "EventSubscription", subscriptions);
-}
-
-fn count<'a>(ctx: &Context, kind: &str, objects: impl Iterator<Item = Option<&'a [Condition]>>) {
-    let (mut yes, mut no, mut unknown) = (0, 0, 0);
-    for conditions in objects {
-        let ready = condition::find(conditions.unwrap_or_default(), ConditionType::Ready);
-        match ready.map(|condition| condition.status.as_str()) {
-            Some("True") => yes += 1,
-            Some("False") => no += 1,
-            _ => unknown += 1,
-        }
-    }
-    for (ready, number) in [("True", yes), ("False", no), ("Unknown", unknown)] {
-        ctx.metrics.set_objects(kind, ready, number);
     }
 }

@@ -2,8 +2,11 @@
 //! [`Children`] cache.
 
 pub mod children;
+pub mod decoded;
+pub mod keda;
 pub mod manifest;
+pub mod watch;
 pub mod write;
 
 pub use children::Children;
-pub use manifest::{Key, Kind, Manifest};
+pub use manifest::{Key, Kind, Manifest, hash};

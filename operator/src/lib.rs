@@ -15,21 +15,32 @@
 //! | [`tenant`] | what becomes of a Tenant, in Kubernetes? |
 //! | [`subscription`] | what becomes of an EventSubscription, in Pub/Sub? |
 //! | [`pubsub`] | which calls to Pub/Sub are there, and what is known of it? |
+//! | [`identity`] | whom does Google take a worker for? |
+//! | [`monitoring`] | what is measured of subscriptions? |
+//! | [`scaler`] | how many workers does KEDA want? |
 //! | [`kubernetes`] | which objects of ours are there, and how are they written? |
 //! | [`failure`] | what does a failure mean? |
 //! | [`status`] | how are conditions made? |
+//! | [`leader`] | may this replica write? |
 //! | [`controller`] | what triggers a reconcile? |
-//! | [`metrics`], [`http`] | what can be seen from outside? |
+//! | [`queue`] | who is reconciled next? |
+//! | [`metrics`], [`census`], [`http`] | what can be seen from outside? |
 
 pub mod args;
+pub mod census;
 pub mod context;
 pub mod controller;
 pub mod failure;
 pub mod http;
+pub mod identity;
 pub mod kubernetes;
+pub mod leader;
 pub mod metrics;
+pub mod monitoring;
 pub mod pubsub;
+pub mod queue;
 pub mod run;
+pub mod scaler;
 pub mod settings;
 pub mod status;
 pub mod subscription;

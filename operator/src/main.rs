@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
             .with_span_list(false)
             .init();
     }
-    match run(&args, stop_signal()).await {
+    match Box::pin(run(&args, stop_signal())).await {
         Ok(()) => {
             tracing::info!("The operator stopped.");
             ExitCode::SUCCESS

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// The operator's metrics.
@@ -14,6 +14,15 @@ pub struct Metrics {
     pubsub_calls: IntCounterVec,
     writes: IntCounterVec,
     objects: IntGaugeVec,
+    waiting: IntGaugeVec,
+    quota_rate: Gauge,
+    quota_wait: Gauge,
+    repairs: IntCounterVec,
+    messages: IntGaugeVec,
+    ownerless: IntGaugeVec,
+    leading: Gauge,
+    rollout: IntGaugeVec,
+    backlog: IntGaugeVec,
 }
 
 impl Metrics {
@@ -28,21 +37,16 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
-        let reconciles = counter(
-            "event_operator_reconciles_total",
-            "Reconciles by kind and outcome: ok, or the class of the failure.",
-            &["kind", "outcome"],
-        )?;
-        let pubsub_calls = counter(
-            "event_operator_pubsub_calls_total",
-            "Admin calls to Pub/Sub by method and status code.",
-            &["method", "code"],
-        )?;
-        let writes = counter(
-            "event_operator_writes_total",
-            "Writes made by kind of reconciled object and action.",
-            &["kind", "action"],
-        )?;
+        let gauges = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
+            let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
+        let gauge = |name: &str, help: &str| -> prometheus::Result<Gauge> {
+            let metric = Gauge::new(name, help)?;
+            registry.register(Box::new(metric.clone()))?;
+            Ok(metric)
+        };
         let reconcile_seconds = HistogramVec::new(
             HistogramOpts::new(
                 "event_operator_reconcile_seconds",
@@ -52,21 +56,71 @@ impl Metrics {
             &["kind"],
         )?;
         registry.register(Box::new(reconcile_seconds.clone()))?;
-        let objects = IntGaugeVec::new(
-            Opts::new(
+        Ok(Self {
+            reconciles: counter(
+                "event_operator_reconciles_total",
+                "Reconciles by kind and outcome: ok, or the class of the failure.",
+                &["kind", "outcome"],
+            )?,
+            reconcile_seconds,
+            waiting: gauges(
+                "event_operator_queue_depth",
+                "Objects that wait for their reconcile by kind and lane: changes (new, edited, being deleted or failing) or upkeep.",
+                &["kind", "lane"],
+            )?,
+            pubsub_calls: counter(
+                "event_operator_pubsub_calls_total",
+                "Admin calls to Pub/Sub by method and status code.",
+                &["method", "code"],
+            )?,
+            quota_rate: gauge(
+                "event_operator_pubsub_quota_calls_per_minute",
+                "Admin calls to Pub/Sub that may be made in a minute now; fewer than configured for a while after Pub/Sub said that the quota is used up.",
+            )?,
+            quota_wait: gauge(
+                "event_operator_pubsub_quota_wait_seconds",
+                "How long an admin call to Pub/Sub would wait for the quota now, in seconds.",
+            )?,
+            writes: counter(
+                "event_operator_writes_total",
+                "Writes made by kind of reconciled object and action.",
+                &["kind", "action"],
+            )?,
+            repairs: counter(
+                "event_operator_repairs_total",
+                "Writes made for objects that were Ready, by kind and action: something had changed outside, or the operator's settings.",
+                &["kind", "action"],
+            )?,
+            objects: gauges(
                 "event_operator_objects",
                 "Objects by kind and by the status of their Ready condition.",
-            ),
-            &["kind", "ready"],
-        )?;
-        registry.register(Box::new(objects.clone()))?;
-        Ok(Self {
+                &["kind", "ready"],
+            )?,
+            messages: gauges(
+                "event_operator_subscription_messages",
+                "Messages that wait in an EventSubscription's subscription by role, as Cloud Monitoring measured last: worker or dead-letter.",
+                &["namespace", "name", "role"],
+            )?,
+            ownerless: gauges(
+                "event_operator_ownerless_subscriptions",
+                "Subscriptions of this cluster's in Pub/Sub that no EventSubscription asks for: released by a deletion that retains, or orphaned.",
+                &["state"],
+            )?,
+            backlog: gauges(
+                "event_operator_backlog_messages",
+                "Messages that wait for a tenant's worker, as measured last; only while KEDA asks for them.",
+                &["tenant"],
+            )?,
+            rollout: gauges(
+                "event_operator_rollout_workers",
+                "Workers by how far the newest version of the operator's settings has come to them.",
+                &["state"],
+            )?,
+            leading: gauge(
+                "event_operator_leading",
+                "1 while this replica holds the lease and writes, else 0.",
+            )?,
             registry,
-            reconciles,
-            reconcile_seconds,
-            pubsub_calls,
-            writes,
-            objects,
         })
     }
 
@@ -93,6 +147,65 @@ impl Metrics {
         self.objects
             .with_label_values(&[kind, ready])
             .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many objects of a kind wait in a lane.
+    pub fn set_waiting(&self, kind: &str, lane: &str, count: usize) {
+        self.waiting
+            .with_label_values(&[kind, lane])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many calls may be made in a minute, and one would wait so long now.
+    pub fn set_quota(&self, calls_per_minute: u32, wait: Duration) {
+        self.quota_rate.set(f64::from(calls_per_minute));
+        self.quota_wait.set(wait.as_secs_f64());
+    }
+
+    /// Something was put right though nobody had edited it.
+    pub fn repaired(&self, kind: &str, action: &str) {
+        self.repairs.with_label_values(&[kind, action]).inc();
+    }
+
+    /// Nothing is known of messages that wait (any more).
+    pub fn forget_messages(&self) {
+        self.messages.reset();
+    }
+
+    /// So many messages wait in a subscription.
+    pub fn set_messages(&self, namespace: &str, name: &str, role: &str, messages: u64) {
+        self.messages
+            .with_label_values(&[namespace, name, role])
+            .set(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// So many subscriptions in Pub/Sub have no owner.
+    pub fn set_ownerless(&self, state: &str, count: usize) {
+        self.ownerless
+            .with_label_values(&[state])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many workers are in a state of the rollout.
+    pub fn set_rollout(&self, state: &str, count: usize) {
+        self.rollout
+            .with_label_values(&[state])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// So many messages wait for each tenant; others are not known (any more).
+    pub fn set_backlogs(&self, waiting: Vec<(String, u64)>) {
+        self.backlog.reset();
+        for (tenant, messages) in waiting {
+            self.backlog
+                .with_label_values(&[tenant.as_str()])
+                .set(i64::try_from(messages).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Whether this replica writes.
+    pub fn set_leading(&self, leads: bool) {
+        self.leading.set(f64::from(u8::from(leads)));
     }
 
     /// All of them in Prometheus' text format.

@@ -16,15 +16,22 @@ use kube::{
     },
 };
 
+use tokio::{net::TcpListener, sync::watch};
+
 use crate::{
     args::Args,
-    context::{Context, Retries, Turns},
+    context::{Context, Queues, Retries, Turns},
     controller::{self, Caches},
-    http,
+    http::{self, Activity},
     kubernetes::Children,
+    leader::{Election, Permit, guard, record::Times},
     metrics::Metrics,
+    monitoring::{Fleet, Monitoring, backlog::Backlogs, google::GoogleMonitoring},
     pubsub::{PubSub, budget::Budget, google::GooglePubSub, inventory::Inventory, metered::Metered},
+    scaler::Scaler,
     settings::{ConfigFile, Settings, SettingsError},
+    subscription::dead_letters::first_measurement,
+    tenant::wave::Wave,
 };
 
 /// How long the CRDs may take to appear before the operator gives up and lets Kubernetes start it again.
@@ -46,43 +53,162 @@ pub enum RunError {
     Other(#[from] anyhow::Error),
 }
 
-/// Reads the configuration, connects, and runs until `stop`.
+/// Reads the configuration, connects, and runs until `stop`; with a lease, once this replica leads.
 ///
 /// # Errors
 /// [`RunError`] says what could not be had.
 pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), RunError> {
     let file = read(args)?;
-    let client = Client::try_default()
+    let cluster = kube::Config::infer()
         .await
         .context("cannot find a Kubernetes cluster: neither KUBECONFIG nor a service account")?;
-    let uid = cluster_uid(&client).await?;
+    let unguarded = Client::try_from(cluster.clone()).context("cannot make a client of the API server")?;
+    let uid = cluster_uid(&unguarded).await?;
     let settings = file
         .into_settings(&uid)
         .map_err(|source| config_error(args, source))?;
     tracing::info!(project = %settings.project, pubsub = ?settings.connection, cluster = settings.cluster_id, "The operator starts.");
+    let metrics = Arc::new(Metrics::new().context("cannot make the metrics")?);
+    let budget = Arc::new(Budget::per_minute(settings.admin_calls_per_minute));
+    let activity = Arc::new(Activity::new(Arc::clone(&metrics), Arc::clone(&budget)));
+    let (permit, election) = stand(args, unguarded.clone());
+    let client = guard::client(cluster, permit.clone()).context("cannot make a client of the API server")?;
     let google = GooglePubSub::connect(&settings.connection)
         .await
         .context("cannot connect to Pub/Sub")?;
-    let metrics = Arc::new(Metrics::new().context("cannot make the metrics")?);
-    let budget = Budget::per_minute(settings.admin_calls_per_minute);
-    let pubsub = Arc::new(Metered::new(google, budget, Arc::clone(&metrics)));
-    serve(settings, client, pubsub, metrics, Some(args.http_addr), stop)
+    let monitoring = GoogleMonitoring::connect(&settings.connection)
         .await
-        .map_err(RunError::from)
+        .context("cannot connect to Cloud Monitoring")?;
+    let monitoring: Arc<dyn Monitoring> = Arc::new(monitoring);
+    let reachable = settings.scaler_address.is_some();
+    let backlogs = Arc::new(Backlogs::new(Arc::clone(&monitoring)));
+    let scaler = scale(args, reachable, unguarded, Arc::clone(&backlogs), &activity);
+    let pubsub = Arc::new(Metered::new(google, budget, Arc::clone(&metrics), permit));
+    let stop = stop.boxed().shared();
+    let work = lead(election, &activity, stop.clone(), || {
+        let activity = Arc::clone(&activity);
+        let ports = Ports {
+            client,
+            pubsub,
+            monitoring,
+            backlogs,
+        };
+        serve(settings, ports, metrics, move |ctx| activity.works(ctx), stop)
+    });
+    tokio::select! {
+        ended = work => ended,
+        ended = scaler => ended,
+        ended = http::serve(args.http_addr, Arc::clone(&activity)) => {
+            ended.with_context(|| format!("cannot listen on {}", args.http_addr))
+        }
+    }
+    .map_err(RunError::from)
 }
 
-/// Runs the controllers over these ports until `stop`.
+/// Answers KEDA, whether this replica leads or not; it only reads. Where nobody can reach it, it only waits.
+async fn scale(
+    args: &Args,
+    reachable: bool,
+    client: Client,
+    backlogs: Arc<Backlogs>,
+    activity: &Activity,
+) -> anyhow::Result<()> {
+    if !reachable {
+        return std::future::pending().await;
+    }
+    let listener = TcpListener::bind(args.scaler_listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.scaler_listen))?;
+    let scaler = Arc::new(Scaler::new(backlogs));
+    activity.answers(Arc::clone(&scaler));
+    scaler.serve(client, listener).await
+}
+
+/// The permit, and what it takes to get it.
+fn stand(args: &Args, client: Client) -> (Permit, Option<Election>) {
+    let Some(lease) = &args.lease else {
+        tracing::info!(
+            "There is no leader election: this must be the only operator. --lease NAME turns it on."
+        );
+        return (Permit::always(), None);
+    };
+    let permit = Permit::none();
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| client.default_namespace().to_owned());
+    // A pod whose container starts again is another process, and must not take the old one's lease for its own.
+    let pod = std::env::var("POD_NAME").unwrap_or_else(|_| "event-operator".to_owned());
+    let identity = format!("{pod}_{:08x}", rand::random::<u32>());
+    let election = Election::new(
+        client,
+        &namespace,
+        lease,
+        identity,
+        Times::default(),
+        permit.clone(),
+    );
+    (permit, Some(election))
+}
+
+/// Works while this replica leads.
+async fn lead<W>(
+    election: Option<Election>,
+    activity: &Activity,
+    stop: impl Future<Output = ()>,
+    work: impl FnOnce() -> W,
+) -> anyhow::Result<()>
+where
+    W: Future<Output = anyhow::Result<()>>,
+{
+    let Some(mut election) = election else {
+        activity.begins();
+        return work().await;
+    };
+    activity.waits();
+    tokio::select! {
+        () = election.win() => {}
+        () = stop => return Ok(()),
+    }
+    activity.begins();
+    let ended = tokio::select! {
+        ended = work() => ended,
+        // To begin anew is simpler than to find out what is still right, and just as fast.
+        () = election.keep() => anyhow::bail!("this replica lost its lease, and ends so that it starts anew"),
+    };
+    election.resign().await;
+    ended
+}
+
+/// The ways to the world outside.
+pub struct Ports {
+    /// The API server.
+    pub client: Client,
+    /// Pub/Sub.
+    pub pubsub: Arc<dyn PubSub>,
+    /// Cloud Monitoring.
+    pub monitoring: Arc<dyn Monitoring>,
+    /// What it measured of backlogs, which the scaler remembers too.
+    pub backlogs: Arc<Backlogs>,
+}
+
+/// Runs the controllers over these ports until `stop`; `ready` is told when the caches are filled.
 ///
 /// # Errors
-/// When the CRDs do not appear, or the address for metrics cannot be listened on.
+/// When the CRDs do not appear.
 pub async fn serve(
     settings: Settings,
-    client: Client,
-    pubsub: Arc<dyn PubSub>,
+    ports: Ports,
     metrics: Arc<Metrics>,
-    http_addr: Option<std::net::SocketAddr>,
+    ready: impl FnOnce(Arc<Context>),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    let Ports {
+        client,
+        pubsub,
+        monitoring,
+        backlogs,
+    } = ports;
     wait_for_crds(&client).await?;
     let inventory = Inventory::new(Arc::clone(&pubsub), &settings);
     if let Some(number) = settings.project_number {
@@ -94,44 +220,40 @@ pub async fn serve(
         controller: "event-operator".into(),
         instance: std::env::var("POD_NAME").ok(),
     };
+    let (tell_filled, caches_filled) = watch::channel(false);
     let ctx = Arc::new(Context {
+        caches_filled,
         recorder: Recorder::new(client.clone(), reporter),
         tenants: caches.tenants.clone(),
         subscriptions: caches.subscriptions.clone(),
         retries: Retries::default(),
         turns: Turns::default(),
+        queues: Queues::default(),
+        wave: Wave::default(),
         client,
         pubsub,
         inventory,
+        fleet: Fleet::new(monitoring, settings.resync),
+        backlogs,
         settings,
         metrics,
         children,
     });
-    let stop = stop.boxed().shared();
-    let answers = async {
-        match http_addr {
-            // Whoever looks before the caches are filled would see nothing where there is something.
-            Some(address) => {
-                ready(&ctx).await?;
-                tracing::info!(%address, "The caches are filled; metrics and probes are answered.");
-                http::serve(address, Arc::clone(&ctx))
-                    .await
-                    .with_context(|| format!("cannot listen on {address}"))
-            }
-            None => std::future::pending().await,
-        }
+    let filled = async {
+        let dropped = "a watch of the API server ended";
+        ctx.tenants.wait_until_ready().await.context(dropped)?;
+        ctx.subscriptions.wait_until_ready().await.context(dropped)?;
+        ctx.children.wait_until_ready().await.context(dropped)?;
+        first_measurement(&ctx).await;
+        tracing::info!("The caches are filled.");
+        tell_filled.send_replace(true);
+        ready(Arc::clone(&ctx));
+        std::future::pending().await
     };
     tokio::select! {
-        () = controller::run(Arc::clone(&ctx), caches, changes, stop) => Ok(()),
-        ended = answers => ended,
+        () = controller::run(Arc::clone(&ctx), caches, changes, stop.boxed().shared()) => Ok(()),
+        ended = filled => ended,
     }
-}
-
-async fn ready(ctx: &Context) -> anyhow::Result<()> {
-    let dropped = "a watch of the API server ended";
-    ctx.tenants.wait_until_ready().await.context(dropped)?;
-    ctx.subscriptions.wait_until_ready().await.context(dropped)?;
-    ctx.children.wait_until_ready().await.context(dropped)
 }
 
 fn read(args: &Args) -> Result<ConfigFile, RunError> {

@@ -5,6 +5,8 @@
 mod catalogue;
 mod check;
 mod file;
+mod identity;
+mod store;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -12,6 +14,9 @@ pub use catalogue::Catalogue;
 use crds::Span;
 use events::{Connection, ProjectId};
 pub use file::ConfigFile;
+pub use store::{IdempotencyStore, StoreAccess};
+
+use crate::identity::Identity;
 
 /// Everything the pure stages need to know, parsed.
 #[derive(Debug, Clone)]
@@ -42,8 +47,10 @@ pub struct Settings {
     pub subscription: SubscriptionDefaults,
     /// What a worker whose Tenant does not say gets.
     pub worker: WorkerDefaults,
-    /// The workload identity pool that workers' ServiceAccounts belong to.
+    /// Whose word Google takes for workers' ServiceAccounts.
     pub identity: Identity,
+    /// Where KEDA reaches the operator, `host:port`; none: KEDA is not used.
+    pub scaler_address: Option<String>,
     /// How often everything is compared with Pub/Sub.
     pub resync: Duration,
     /// How often a policy is read again: one call per object, where the rest costs a page for many.
@@ -51,6 +58,10 @@ pub struct Settings {
     /// How long a fresh object may be missing from lists: what was written less than this long before a list began is
     /// believed over the list.
     pub visibility_lag: Duration,
+    /// How a change of all workers goes through the fleet.
+    pub rollout: Rollout,
+    /// How a subscription is succeeded by another.
+    pub drain: Drain,
     /// How long after its Tenant went a retained subscription is adopted without being asked.
     pub retain_for: Duration,
     /// Admin calls per minute that the operator allows itself.
@@ -91,19 +102,28 @@ pub struct WorkerDefaults {
     pub requests: BTreeMap<String, String>,
     /// How much is logged.
     pub log_level: String,
-    /// Where idempotency keys are kept.
-    pub idempotency_url: String,
+    /// Where handled events are remembered.
+    pub idempotency: IdempotencyStore,
     /// How long a worker may take to stop.
     pub termination_grace: Span,
 }
 
-/// Whose word Google takes for a worker's ServiceAccount.
-#[derive(Debug, Clone)]
-pub struct Identity {
-    /// The pool's id, `PROJECT.svc.id.goog` on GKE.
-    pub pool: String,
-    /// The number of the project the pool belongs to; none: the operator's project.
-    pub pool_project_number: Option<u64>,
+/// How a change of all workers goes through the fleet.
+#[derive(Debug, Clone, Copy)]
+pub struct Rollout {
+    /// How many workers change at a time.
+    pub max_concurrent: usize,
+    /// How long a changed worker may take to become ready before it counts as regressed.
+    pub patience: Duration,
+}
+
+/// How a subscription is succeeded by another.
+#[derive(Debug, Clone, Copy)]
+pub struct Drain {
+    /// How long after the switch messages are still handled from the old subscription.
+    pub overlap: Duration,
+    /// How far after the switch a measurement has to be to prove that the old subscription is empty.
+    pub margin: Duration,
 }
 
 /// What is wrong with the configuration; names the key and what is allowed.

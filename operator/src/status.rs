@@ -25,7 +25,9 @@ impl From<bool> for Truth {
 }
 
 impl Truth {
-    const fn as_str(self) -> &'static str {
+    /// As it is written in status.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
             Self::False => "False",

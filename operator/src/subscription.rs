@@ -1,6 +1,7 @@
 //! The EventSubscription's stages, one file each, in their order; [`reconcile`] reads them aloud.
 
 pub mod apply;
+pub mod dead_letters;
 mod delete;
 pub mod desired;
 pub mod finalize;
@@ -9,4 +10,5 @@ pub mod ownership;
 pub mod plan;
 pub mod reconcile;
 pub mod status;
+pub mod succession;
 pub mod validate;

@@ -6,5 +6,8 @@ pub mod finalize;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
+pub mod rollout;
+pub mod scaling;
 pub mod status;
 pub mod validate;
+pub mod wave;

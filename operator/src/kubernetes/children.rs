@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::label;
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, Client,
     api::DynamicObject,
@@ -15,23 +15,41 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::manifest::{Key, Kind};
+use super::{
+    keda::{Following, ScaledObjects},
+    manifest::{Key, Kind},
+    watch::{Change, once_cached, tireless},
+};
 
 /// A cache for each kind.
 #[derive(Clone)]
 pub struct Children {
     stores: BTreeMap<Kind, Store<DynamicObject>>,
+    scaled: ScaledObjects,
 }
 
 /// The changes of one kind, to be polled by a controller.
 pub type Changes = futures::stream::BoxStream<'static, Result<DynamicObject, watcher::Error>>;
+
+/// What fills the caches.
+pub struct Filling {
+    /// The changes of each kind that every cluster has.
+    pub changes: Vec<(Kind, Changes)>,
+    /// Those of ScaledObjects.
+    pub scaled: Following,
+}
+
+/// What is watched: all that the operator made, and namespaces that were given to it.
+pub(super) fn config() -> watcher::Config {
+    watcher::Config::default().labels(label::TENANT)
+}
 
 impl Children {
     /// Begins to watch; the caches fill as the streams are polled.
     ///
     /// Everything the operator made carries the Tenant's label, and so does a namespace that was there before.
     #[must_use]
-    pub fn watch(client: &Client) -> (Self, Vec<(Kind, Changes)>) {
+    pub fn watch(client: &Client) -> (Self, Filling) {
         let mut stores = BTreeMap::new();
         let mut streams = Vec::new();
         for kind in Kind::CHILDREN {
@@ -39,30 +57,50 @@ impl Children {
             let writer = Writer::new(resource.clone());
             stores.insert(kind, writer.as_reader());
             let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-            let config = watcher::Config::default().labels(label::TENANT);
-            let changes = reflector::reflector(writer, watcher(api, config))
-                .default_backoff()
-                .touched_objects();
-            streams.push((kind, changes.boxed()));
+            let seen = reflector::reflector(writer, watcher(api, config())).default_backoff();
+            let changes = once_cached(seen).map_ok(Change::into_object);
+            streams.push((kind, tireless(kind, changes).boxed()));
         }
-        (Self { stores }, streams)
+        let (scaled, following) = ScaledObjects::watch(client);
+        let filling = Filling {
+            changes: streams,
+            scaled: following,
+        };
+        (Self { stores, scaled }, filling)
     }
 
     /// Waits until every cache has been filled once.
     ///
     /// # Errors
     /// When a watch ended before.
-    pub async fn wait_until_ready(&self) -> Result<(), reflector::store::WriterDropped> {
+    pub async fn wait_until_ready(&self) -> anyhow::Result<()> {
         for store in self.stores.values() {
             store.wait_until_ready().await?;
         }
+        self.scaled.wait_until_ready().await?;
         Ok(())
+    }
+
+    /// Whether the cluster has KEDA's ScaledObjects.
+    #[must_use]
+    pub fn have_keda(&self) -> bool {
+        self.scaled.exist()
     }
 
     /// One object as JSON.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Value> {
         serde_json::to_value(&*self.object(key)?).ok()
+    }
+
+    /// All objects of a kind as JSON.
+    #[must_use]
+    pub fn all(&self, kind: Kind) -> Vec<Value> {
+        let objects = self.stores.get(&kind).map(Store::state).unwrap_or_default();
+        objects
+            .iter()
+            .filter_map(|one| serde_json::to_value(&**one).ok())
+            .collect()
     }
 
     /// The uid of an object.
@@ -91,6 +129,9 @@ impl Children {
         let mut reference = ObjectRef::new_with(&key.name, key.kind.api_resource());
         if let Some(namespace) = &key.namespace {
             reference = reference.within(namespace);
+        }
+        if key.kind == Kind::ScaledObject {
+            return self.scaled.store()?.get(&reference);
         }
         self.stores.get(&key.kind)?.get(&reference)
     }

@@ -21,12 +21,14 @@ pub enum Kind {
     Deployment,
     /// How many workers may go at a time.
     PodDisruptionBudget,
+    /// How KEDA scales the worker; a cluster has this kind or not.
+    ScaledObject,
     /// One subscription of the tenant.
     EventSubscription,
 }
 
 impl Kind {
-    /// The kinds that are watched for their own sake; EventSubscriptions have their own controller.
+    /// The kinds that every cluster has and that are watched for their own sake; EventSubscriptions have their own controller.
     pub const CHILDREN: [Self; 6] = [
         Self::Namespace,
         Self::ServiceAccount,
@@ -46,6 +48,7 @@ impl Kind {
             Self::ConfigMap => ("", "v1", "ConfigMap", "configmaps"),
             Self::Deployment => ("apps", "v1", "Deployment", "deployments"),
             Self::PodDisruptionBudget => ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+            Self::ScaledObject => ("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects"),
             Self::EventSubscription => (crds::GROUP, "v1alpha1", "EventSubscription", "eventsubscriptions"),
         };
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
@@ -77,7 +80,7 @@ impl fmt::Display for Key {
 pub struct Manifest {
     /// Which one.
     pub key: Key,
-    /// All that the operator says of it, as server-side apply takes it.
+    /// All that the operator says of it, but for its `apiVersion` and `kind`, which the key says.
     pub body: Value,
 }
 
@@ -95,17 +98,19 @@ impl Manifest {
         name: &str,
         object: &impl Serialize,
     ) -> serde_json::Result<Self> {
-        use sha2::{Digest as _, Sha256};
-
         let mut body = serde_json::to_value(object)?;
-        let hash = Sha256::digest(body.to_string().as_bytes());
-        let hash = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        if let Some(fields) = body.as_object_mut() {
+            // Which kind it is, the key says; a live object out of a list does not, and would always seem to differ.
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        let hash = hash(&body);
         if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
             let annotations = metadata
                 .entry("annotations")
                 .or_insert_with(|| Value::Object(serde_json::Map::new()));
             if let Some(annotations) = annotations.as_object_mut() {
-                annotations.insert(HASH.to_owned(), Value::from(format!("{hash:016x}")));
+                annotations.insert(HASH.to_owned(), Value::from(hash));
             }
         }
         let key = Key {
@@ -121,6 +126,16 @@ impl Manifest {
     pub fn is_applied(&self, live: &Value) -> bool {
         contains(live, &self.body)
     }
+}
+
+/// 16 hexadecimal digits that change with the value.
+#[must_use]
+pub fn hash(value: &Value) -> String {
+    use sha2::{Digest as _, Sha256};
+
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    let number = digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    format!("{number:016x}")
 }
 
 fn contains(live: &Value, wanted: &Value) -> bool {
@@ -210,6 +225,16 @@ mod tests {
         assert!(wanted.is_applied(&live));
         live["data"]["k"] = json!("changed");
         assert!(!wanted.is_applied(&live));
+    }
+
+    #[test]
+    fn an_object_out_of_a_list_is_no_difference() {
+        let wanted = manifest(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}));
+        let mut listed = wanted.body.clone();
+        assert!(wanted.is_applied(&listed), "lists leave out what their items are");
+        listed["apiVersion"] = json!("v1");
+        listed["kind"] = json!("ConfigMap");
+        assert!(wanted.is_applied(&listed));
     }
 
     #[test]

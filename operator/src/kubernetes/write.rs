@@ -40,6 +40,29 @@ pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<()> {
     Ok(())
 }
 
+/// Who has the number of workers between the operator and KEDA.
+const HANDOVER: &str = "event-operator-handover";
+
+/// Takes the number of workers over as it is, in another name: when the operator says nothing of it any more, the API server
+/// would otherwise set it to one
+/// (<https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership>). The first who changes it has
+/// it from then on.
+///
+/// # Errors
+/// What the API server says; 409 when somebody changed the number meanwhile.
+pub async fn hand_over(client: &Client, key: &Key, replicas: i64) -> kube::Result<()> {
+    let resource = key.kind.api_resource();
+    let body = json!({
+        "apiVersion": resource.api_version, "kind": resource.kind,
+        "metadata": {"name": key.name},
+        "spec": {"replicas": replicas},
+    });
+    api(client, key)
+        .patch(&key.name, &PatchParams::apply(HANDOVER), &Patch::Apply(body))
+        .await?;
+    Ok(())
+}
+
 /// Deletes an object, if it is still the one with this uid; one that is gone is gone.
 ///
 /// # Errors

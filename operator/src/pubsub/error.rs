@@ -40,6 +40,8 @@ pub enum Code {
     Transport,
     /// The request could not even be written: a fault of ours.
     Unsendable,
+    /// This replica does not lead (any more), so the call was not made, or its answer not waited for.
+    NotLeading,
 }
 
 impl Code {
@@ -65,6 +67,7 @@ impl Code {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::Transport => "TRANSPORT",
             Self::Unsendable => "UNSENDABLE",
+            Self::NotLeading => "NOT_LEADING",
         }
     }
 }

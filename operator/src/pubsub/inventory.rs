@@ -2,7 +2,7 @@
 //! write this process makes. Looking at one object costs nothing.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
     sync::Arc,
     time::Duration,
@@ -12,7 +12,10 @@ use events::{ProjectId, SubscriptionName, TopicName};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use crate::settings::Settings;
+use crate::{
+    settings::Settings,
+    subscription::ownership::{Stamp, key},
+};
 
 use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
 
@@ -38,7 +41,59 @@ struct Shelf {
     listed: Option<Instant>,
     topics: Known<TopicName, TopicConfig>,
     subscriptions: Known<SubscriptionName, SubscriptionConfig>,
+    /// Subscriptions by the owner in their labels, so that a thousand owners do not each look through all.
+    owned: HashMap<Owner, BTreeSet<SubscriptionName>>,
     policies: HashMap<Resource, (Policy, Instant)>,
+}
+
+impl Shelf {
+    fn write_subscription(&mut self, name: &SubscriptionName, value: Option<SubscriptionConfig>) {
+        let before = self.subscriptions.objects.get(name).and_then(Owner::of);
+        let after = value.as_ref().and_then(Owner::of);
+        if before != after
+            && let Some(names) = before.and_then(|owner| self.owned.get_mut(&owner))
+        {
+            names.remove(name);
+        }
+        if let Some(owner) = after {
+            self.owned.entry(owner).or_default().insert(name.clone());
+        }
+        self.subscriptions.write(name, value);
+    }
+
+    fn index(&mut self) {
+        self.owned.clear();
+        for (name, one) in &self.subscriptions.objects {
+            if let Some(owner) = Owner::of(one) {
+                self.owned.entry(owner).or_default().insert(name.clone());
+            }
+        }
+    }
+}
+
+/// Whom a subscription was made for, as its labels say, whatever operator wrote them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    tenant: String,
+    subscription: String,
+}
+
+impl Owner {
+    /// The owner that a stamp names.
+    #[must_use]
+    pub fn named(stamp: &Stamp) -> Self {
+        Self {
+            tenant: stamp.tenant.clone(),
+            subscription: stamp.subscription.clone(),
+        }
+    }
+
+    fn of(one: &SubscriptionConfig) -> Option<Self> {
+        Some(Self {
+            tenant: one.labels.get(key::TENANT)?.clone(),
+            subscription: one.labels.get(key::SUBSCRIPTION)?.clone(),
+        })
+    }
 }
 
 /// Objects of one kind, and when this process last wrote each.
@@ -143,6 +198,7 @@ impl Inventory {
             begun,
             self.visibility_lag,
         );
+        shelf.index();
         shelf.listed = Some(begun);
         Ok(())
     }
@@ -171,9 +227,53 @@ impl Inventory {
         let project = self.project(name.project());
         if project.shelf.read().subscriptions.in_doubt.contains(name) {
             let found = absent_is_none(self.pubsub.subscription(name).await)?;
-            project.shelf.write().subscriptions.write(name, found);
+            project.shelf.write().write_subscription(name, found);
         }
         Ok(project.shelf.read().subscriptions.objects.get(name).cloned())
+    }
+
+    /// The subscriptions of a project whose labels are as `wanted` says, as far as is known. Those in doubt whose ids begin
+    /// with `prefix` are read first: whoever made them may have been one of ours.
+    ///
+    /// # Errors
+    /// When one has to be read and cannot be.
+    pub async fn owned(
+        &self,
+        id: &ProjectId,
+        prefix: &str,
+        owner: &Owner,
+    ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
+        let project = self.project(id);
+        let in_doubt: Vec<_> = {
+            let shelf = project.shelf.read();
+            let names = shelf.subscriptions.in_doubt.iter();
+            names
+                .filter(|name| name.id().starts_with(prefix))
+                .cloned()
+                .collect()
+        };
+        for name in in_doubt {
+            self.subscription(&name).await?;
+        }
+        let shelf = project.shelf.read();
+        let names = shelf.owned.get(owner).into_iter().flatten();
+        Ok(names
+            .filter_map(|name| shelf.subscriptions.objects.get(name).cloned())
+            .collect())
+    }
+
+    /// Shows every subscription that is remembered, of all projects.
+    pub fn visit_subscriptions(&self, mut see: impl FnMut(&SubscriptionConfig)) {
+        let projects: Vec<_> = self.projects.lock().values().map(Arc::clone).collect();
+        for project in projects {
+            project
+                .shelf
+                .read()
+                .subscriptions
+                .objects
+                .values()
+                .for_each(&mut see);
+        }
     }
 
     /// The policy: remembered, or read when that is too long ago.
@@ -225,15 +325,14 @@ impl Inventory {
         project
             .shelf
             .write()
-            .subscriptions
-            .write(&name, Some(subscription));
+            .write_subscription(&name, Some(subscription));
     }
 
     /// Remembers that a subscription is gone, and its policy with it.
     pub fn note_deleted(&self, name: &SubscriptionName) {
         let project = self.project(name.project());
         let mut shelf = project.shelf.write();
-        shelf.subscriptions.write(name, None);
+        shelf.write_subscription(name, None);
         shelf.policies.remove(&Resource::Subscription(name.clone()));
     }
 

@@ -1,6 +1,7 @@
-//! Every admin call goes through here: it takes from the budget, and is counted by method and answer.
+//! Every admin call goes through here: it takes from the budget, a write needs the permit as well, and all are counted by
+//! method and answer.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use events::{ProjectId, SubscriptionName, TopicName};
@@ -9,23 +10,22 @@ use super::{
     Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, SubscriptionField, TopicConfig,
     TopicField, budget::Budget,
 };
-use crate::metrics::Metrics;
+use crate::{leader::Permit, metrics::Metrics};
 
-/// How long nobody calls after the quota was used up: it is counted per minute.
-const PAUSE: Duration = Duration::from_secs(10);
-
-/// A Pub/Sub whose calls are budgeted and counted.
+/// A Pub/Sub whose calls are budgeted and counted, and whose writes need the permit.
 pub struct Metered<P> {
     inner: P,
-    budget: Budget,
+    permit: Permit,
+    budget: Arc<Budget>,
     metrics: Arc<Metrics>,
 }
 
 impl<P: PubSub> Metered<P> {
-    /// Puts a budget and counters before a Pub/Sub.
-    pub fn new(inner: P, budget: Budget, metrics: Arc<Metrics>) -> Self {
+    /// Puts a budget, counters and a permit before a Pub/Sub.
+    pub fn new(inner: P, budget: Arc<Budget>, metrics: Arc<Metrics>, permit: Permit) -> Self {
         Self {
             inner,
+            permit,
             budget,
             metrics,
         }
@@ -41,9 +41,30 @@ impl<P: PubSub> Metered<P> {
         let code = answer.as_ref().err().map(|error| error.code);
         self.metrics.pubsub_call(method, code.map_or("OK", Code::as_str));
         if code == Some(Code::ResourceExhausted) {
-            self.budget.pause(PAUSE);
+            self.budget.used_up();
         }
         answer
+    }
+
+    /// The permit is asked for last: the wait for the budget may be longer than it lasts.
+    async fn write<T>(
+        &self,
+        method: &'static str,
+        object: &impl ToString,
+        call: impl Future<Output = Result<T, PubSubError>>,
+    ) -> Result<T, PubSubError> {
+        let covered = async {
+            self.permit.cover(call).await.unwrap_or_else(|refused| {
+                Err(PubSubError {
+                    call: method,
+                    permission: "",
+                    object: object.to_string(),
+                    code: Code::NotLeading,
+                    message: refused.to_string(),
+                })
+            })
+        };
+        self.call(method, covered).await
     }
 }
 
@@ -72,7 +93,8 @@ impl<P: PubSub> PubSub for Metered<P> {
     }
 
     async fn create_topic(&self, topic: &TopicConfig) -> Result<TopicConfig, PubSubError> {
-        self.call("CreateTopic", self.inner.create_topic(topic)).await
+        self.write("CreateTopic", &topic.name, self.inner.create_topic(topic))
+            .await
     }
 
     async fn update_topic(
@@ -80,7 +102,7 @@ impl<P: PubSub> PubSub for Metered<P> {
         topic: &TopicConfig,
         fields: &[TopicField],
     ) -> Result<TopicConfig, PubSubError> {
-        self.call("UpdateTopic", self.inner.update_topic(topic, fields))
+        self.write("UpdateTopic", &topic.name, self.inner.update_topic(topic, fields))
             .await
     }
 
@@ -88,8 +110,12 @@ impl<P: PubSub> PubSub for Metered<P> {
         &self,
         subscription: &SubscriptionConfig,
     ) -> Result<SubscriptionConfig, PubSubError> {
-        self.call("CreateSubscription", self.inner.create_subscription(subscription))
-            .await
+        self.write(
+            "CreateSubscription",
+            &subscription.name,
+            self.inner.create_subscription(subscription),
+        )
+        .await
     }
 
     async fn update_subscription(
@@ -97,15 +123,16 @@ impl<P: PubSub> PubSub for Metered<P> {
         subscription: &SubscriptionConfig,
         fields: &[SubscriptionField],
     ) -> Result<SubscriptionConfig, PubSubError> {
-        self.call(
+        self.write(
             "UpdateSubscription",
+            &subscription.name,
             self.inner.update_subscription(subscription, fields),
         )
         .await
     }
 
     async fn delete_subscription(&self, name: &SubscriptionName) -> Result<(), PubSubError> {
-        self.call("DeleteSubscription", self.inner.delete_subscription(name))
+        self.write("DeleteSubscription", name, self.inner.delete_subscription(name))
             .await
     }
 
@@ -114,7 +141,7 @@ impl<P: PubSub> PubSub for Metered<P> {
     }
 
     async fn set_policy(&self, resource: &Resource, policy: &Policy) -> Result<Policy, PubSubError> {
-        self.call("SetIamPolicy", self.inner.set_policy(resource, policy))
+        self.write("SetIamPolicy", resource, self.inner.set_policy(resource, policy))
             .await
     }
 

@@ -6,7 +6,7 @@ use crds::Span;
 use events::{Connection, ProjectId};
 
 use super::{
-    Catalogue, ConfigFile, Identity, Settings, SettingsError, SubscriptionDefaults, WorkerDefaults,
+    Catalogue, ConfigFile, Drain, Rollout, Settings, SettingsError, SubscriptionDefaults, WorkerDefaults,
     file::{Subscription, Worker},
 };
 
@@ -52,13 +52,7 @@ impl ConfigFile {
             return Err(SettingsError::value("quota.share", "must be from 0.01 to 1"));
         }
         let endpoint = self.endpoint.filter(|endpoint| !endpoint.is_empty());
-        let identity = Identity {
-            pool: self
-                .identity
-                .pool
-                .unwrap_or_else(|| format!("{project}.svc.id.goog")),
-            pool_project_number: self.identity.pool_project_number,
-        };
+        let identity = self.identity.checked(&project, self.project_number)?;
         Ok(Settings {
             project_number: self.project_number,
             worker_emulator: self
@@ -78,9 +72,25 @@ impl ConfigFile {
             subscription: self.subscription.checked()?,
             worker: self.worker.checked()?,
             identity,
+            scaler_address: self
+                .scaler_address
+                .filter(|address| !address.is_empty())
+                .map(host_and_port)
+                .transpose()?,
             resync: at_least("resync", self.resync, 10)?,
             iam_resync: at_least("iamResync", self.iam_resync, 60)?,
             visibility_lag: self.visibility_lag.get(),
+            rollout: Rollout {
+                max_concurrent: match self.rollout.max_concurrent.unwrap_or(10) {
+                    0 => return Err(SettingsError::value("rollout.maxConcurrent", "must be 1 or more")),
+                    number => usize::from(number),
+                },
+                patience: within("rollout.patience", self.rollout.patience, 300, 10, 86_400)?.get(),
+            },
+            drain: Drain {
+                overlap: within("drain.overlap", self.drain.overlap, 60, 1, 3600)?.get(),
+                margin: within("drain.margin", self.drain.margin, 300, 1, 86_400)?.get(),
+            },
             retain_for: self.retain_for.get(),
             admin_calls_per_minute: scaled(self.quota.admin_calls_per_minute, self.quota.share),
             project,
@@ -153,13 +163,19 @@ impl Worker {
             limits: self.limits.unwrap_or(limits),
             requests: self.requests.unwrap_or(requests),
             log_level: self.log_level.unwrap_or_else(|| "INFO".to_owned()),
-            idempotency_url: self.idempotency_url.unwrap_or_else(|| "memory:".to_owned()),
+            idempotency: self.idempotency.checked()?,
             termination_grace: within("worker.terminationGrace", self.termination_grace, 30, 5, 3600)?,
         })
     }
 }
 
-fn within(key: &str, value: Option<Span>, default: u64, min: u64, max: u64) -> Result<Span, SettingsError> {
+pub(super) fn within(
+    key: &str,
+    value: Option<Span>,
+    default: u64,
+    min: u64,
+    max: u64,
+) -> Result<Span, SettingsError> {
     let value = value.unwrap_or_else(|| Span::from_secs(default));
     if (min..=max).contains(&value.as_secs()) {
         Ok(value)
@@ -180,6 +196,19 @@ fn at_least(key: &str, value: Span, min: u64) -> Result<Duration, SettingsError>
             key,
             format!("must be at least {}", Span::from_secs(min)),
         ))
+    }
+}
+
+fn host_and_port(address: String) -> Result<String, SettingsError> {
+    let ok = address.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    match ok {
+        true => Ok(address),
+        false => Err(SettingsError::value(
+            "scalerAddress",
+            format!("{address:?}: must be host:port, without a scheme"),
+        )),
     }
 }
 
@@ -237,6 +266,10 @@ mod tests {
             ("clusterId: Prod!\n", "clusterId: \"Prod!\""),
             ("resync: 1s\n", "resync: must be at least 10s"),
             ("resync: soon\n", "not a length of time"),
+            (
+                "scalerAddress: 'http://x:1'\n",
+                "scalerAddress: \"http://x:1\": must be host:port",
+            ),
         ] {
             let error = settings(more).unwrap_err().to_string();
             assert!(error.contains(expected), "{more:?} gave {error:?}");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crds::Span;
 use serde::Deserialize;
 
-use super::SettingsError;
+use super::{SettingsError, identity::IdentityKeys, store::IdempotencyKeys};
 
 /// The file's keys; `config/operator.yaml` explains each.
 #[derive(Debug, Clone, Deserialize)]
@@ -48,6 +48,8 @@ pub struct ConfigFile {
     /// Whose word Google takes for a worker's ServiceAccount.
     #[serde(default)]
     pub identity: IdentityKeys,
+    /// Where KEDA reaches the operator.
+    pub scaler_address: Option<String>,
     /// How often everything is compared with Pub/Sub.
     #[serde(default = "default_resync")]
     pub resync: Span,
@@ -57,12 +59,38 @@ pub struct ConfigFile {
     /// How long a fresh object may be missing from lists.
     #[serde(default = "default_visibility_lag")]
     pub visibility_lag: Span,
+    /// How a change of all workers goes through the fleet.
+    #[serde(default)]
+    pub rollout: RolloutKeys,
+    /// How a subscription is succeeded by another.
+    #[serde(default)]
+    pub drain: DrainKeys,
     /// How long a retained subscription is adopted without being asked.
     #[serde(default = "default_retain_for")]
     pub retain_for: Span,
     /// The budget for admin calls.
     #[serde(default)]
     pub quota: Quota,
+}
+
+/// How a change of all workers goes through the fleet.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RolloutKeys {
+    /// How many workers change at a time.
+    pub max_concurrent: Option<u16>,
+    /// How long a changed worker may take to become ready.
+    pub patience: Option<Span>,
+}
+
+/// How a subscription is succeeded by another.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DrainKeys {
+    /// How long after the switch messages are still handled from the old one.
+    pub overlap: Option<Span>,
+    /// How far after the switch a measurement has to be.
+    pub margin: Option<Span>,
 }
 
 /// One topic of the catalogue.
@@ -97,16 +125,9 @@ pub struct Worker {
     pub(super) limits: Option<BTreeMap<String, String>>,
     pub(super) requests: Option<BTreeMap<String, String>>,
     pub(super) log_level: Option<String>,
-    pub(super) idempotency_url: Option<String>,
+    #[serde(default)]
+    pub(super) idempotency: IdempotencyKeys,
     pub(super) termination_grace: Option<Span>,
-}
-
-/// Whose word Google takes for a worker's ServiceAccount.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct IdentityKeys {
-    pub(super) pool: Option<String>,
-    pub(super) pool_project_number: Option<u64>,
 }
 
 /// The budget for admin calls.

@@ -90,7 +90,8 @@ const fn leaves_open_what_is_there(code: Code) -> bool {
         | Code::Internal
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Transport => true,
+        | Code::Transport
+        | Code::NotLeading => true,
         Code::InvalidArgument
         | Code::PermissionDenied
         | Code::ResourceExhausted

@@ -1,5 +1,7 @@
 //! The end of an EventSubscription: its clean-up, and then its finalizer. It never waits for ever without saying why.
 
+use std::collections::BTreeSet;
+
 use crds::{EventSubscription, Tenant, label};
 use events::SubscriptionName;
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use kube::ResourceExt as _;
 use super::{
     apply,
     finalize::{self, Kept},
-    ownership::Rules,
+    ownership::{Role, Rules, key},
     reconcile::tenant,
     status, validate,
 };
@@ -16,11 +18,12 @@ use crate::{
     context::{Context, Next},
     failure::Failure,
     kubernetes::write,
-    pubsub::Resource,
+    pubsub::{Resource, inventory::Owner},
 };
 
 /// One step of a deletion.
 pub(super) async fn delete(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
+    ctx.filled().await?;
     if !subscription
         .finalizers()
         .iter()
@@ -51,10 +54,11 @@ pub(super) async fn delete(subscription: &EventSubscription, ctx: &Context) -> R
 async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(), Failure> {
     // One outside its Tenant's namespace never had anything, whatever its status says.
     let namespace = subscription.namespace().unwrap_or_default();
-    if ctx.children.tenant_of_namespace(&namespace).as_ref() != Some(&subscription.spec.tenant_ref.name) {
+    let labelled = ctx.children.tenant_of_namespace(&namespace);
+    let tenant = tenant(subscription, ctx);
+    if !validate::is_at_home(subscription, labelled.as_deref(), tenant.as_deref()) {
         return Ok(());
     }
-    let tenant = tenant(subscription, ctx);
     let kept = kept(subscription, tenant.as_deref(), ctx).await?;
     let stamp = validate::stamp(subscription, &ctx.settings);
     let rules = Rules {
@@ -66,7 +70,7 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     let plan = finalize::release(
         &kept,
         policy,
-        &ctx.settings.identity.pool,
+        &ctx.settings.identity,
         &stamp,
         &rules,
         Timestamp::now(),
@@ -92,6 +96,7 @@ async fn kept(
     ctx: &Context,
 ) -> Result<Vec<Kept>, Failure> {
     let status = subscription.status.clone().unwrap_or_default();
+    let stamp = validate::stamp(subscription, &ctx.settings);
     let parsed = |name: Option<String>| name.and_then(|name| SubscriptionName::parse(&name).ok());
     let named =
         tenant.and_then(|tenant| validate::names(tenant, &subscription.spec.settings, &ctx.settings).ok());
@@ -107,11 +112,26 @@ async fn kept(
     .into_iter()
     .filter_map(|(name, is_pulled)| name.map(|name| (name, is_pulled)))
     .collect::<Vec<_>>();
+    // And by the stamp: those whose place another took, and what a lost status does not know of.
+    let projects: BTreeSet<_> = candidates
+        .iter()
+        .map(|(name, _)| name.project().clone())
+        .collect();
+    for project in projects {
+        ctx.inventory.refresh(&project).await?;
+        let owned = ctx.inventory.owned(&project, "", &Owner::named(&stamp)).await?;
+        candidates.extend(owned.into_iter().map(|one| {
+            let keeps_dead_letters = one
+                .labels
+                .get(key::ROLE)
+                .is_some_and(|role| role == Role::DeadLetter.as_str());
+            (one.name, !keeps_dead_letters)
+        }));
+    }
     candidates.sort();
     candidates.dedup_by(|a, b| a.0 == b.0);
     let mut kept = Vec::new();
     for (name, is_pulled) in candidates {
-        ctx.inventory.refresh(name.project()).await?;
         let Some(config) = ctx.inventory.subscription(&name).await? else {
             continue;
         };

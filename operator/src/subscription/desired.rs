@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use events::Filter;
+use events::{Filter, SubscriptionName};
 
-use super::{ownership, validate::Valid};
+use super::{
+    ownership::{self, Role},
+    validate::Valid,
+};
 use crate::{
+    identity::Identity,
     pubsub::{
         Attachment, Backoff, DeadLetterPolicy, Expiration, Grant, SubscriptionConfig, TopicConfig,
         policy::{PUBLISHER, SUBSCRIBER},
@@ -23,31 +27,17 @@ pub struct Principals {
 }
 
 impl Principals {
-    /// The members of a project's Pub/Sub service agent
-    /// (<https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions>) and of a worker's
-    /// ServiceAccount. The worker's is by uid, because the form with names matches every cluster of the project and any
-    /// namespace that is made again
-    /// (<https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity#principal-id-examples>).
+    /// The member of a project's Pub/Sub service agent
+    /// (<https://cloud.google.com/pubsub/docs/handling-failures#grant_forwarding_permissions>), and that of a worker.
     #[must_use]
-    pub fn new(subscriptions_project: u64, pool_project: u64, pool: &str, service_account_uid: &str) -> Self {
+    pub fn new(subscriptions_project: u64, worker: String) -> Self {
         Self {
             service_agent: format!(
                 "serviceAccount:service-{subscriptions_project}@gcp-sa-pubsub.iam.gserviceaccount.com"
             ),
-            worker: format!(
-                "principal://iam.googleapis.com/projects/{pool_project}/locations/global/workloadIdentityPools/{pool}/kubernetes.serviceaccount.uid/{service_account_uid}"
-            ),
+            worker,
         }
     }
-}
-
-/// Whether a member of a policy is a worker of this pool, as [`Principals::new`] writes it.
-#[must_use]
-pub fn is_worker(member: &str, pool: &str) -> bool {
-    member.starts_with("principal://")
-        && member.contains(&format!(
-            "/workloadIdentityPools/{pool}/kubernetes.serviceaccount.uid/"
-        ))
 }
 
 /// What should be in Pub/Sub.
@@ -55,10 +45,14 @@ pub fn is_worker(member: &str, pool: &str) -> bool {
 pub struct Desired {
     /// The topic, shared by all tenants.
     pub topic: TopicConfig,
-    /// The worker's subscription.
+    /// The worker's subscription, under its first name; a successor has another.
     pub subscription: SubscriptionConfig,
+    /// What the id of every subscription of this tenant on this topic that is pulled begins with.
+    pub prefix: String,
     /// Rights on the worker's subscription.
     pub subscription_grants: Vec<Grant>,
+    /// How a worker is told from others: no other worker keeps a right on it.
+    pub identity: Identity,
     /// Where dead letters go, unless they are switched off.
     pub dead_letter: Option<DesiredDeadLetter>,
 }
@@ -87,7 +81,7 @@ pub fn desired(valid: &Valid, principals: &Principals, settings: &Settings) -> D
         kms_key: settings.kms_key.clone(),
     };
     let mut labels = settings.labels.clone();
-    labels.extend(valid.stamp.labels());
+    labels.extend(valid.stamp.labels(Role::Worker));
     let subscription = SubscriptionConfig {
         name: valid.subscription.clone(),
         attachment: Attachment::Topic(valid.topic.clone()),
@@ -139,11 +133,18 @@ pub fn desired(valid: &Valid, principals: &Principals, settings: &Settings) -> D
                 dead_letter: None,
                 ordered: false,
                 exactly_once: false,
+                labels: {
+                    let mut labels = subscription.labels.clone();
+                    labels.extend(valid.stamp.labels(Role::DeadLetter));
+                    labels
+                },
                 ..subscription.clone()
             },
         }),
         subscription,
+        prefix: SubscriptionName::worker_prefix(&valid.topic, &valid.tenant),
         subscription_grants: grants,
+        identity: settings.identity.clone(),
     }
 }
 

@@ -5,11 +5,13 @@ use crds::{ConditionType, DeletionPolicy};
 use jiff::Timestamp;
 
 use super::{
-    desired::is_worker,
     ownership::{Claim, Rules, Stamp, key},
     plan::{Action, Plan, Step},
 };
-use crate::pubsub::{Policy, Resource, SubscriptionConfig, SubscriptionField, policy::SUBSCRIBER};
+use crate::{
+    identity::Identity,
+    pubsub::{Policy, Resource, SubscriptionConfig, SubscriptionField, policy::SUBSCRIBER},
+};
 
 /// One subscription that the EventSubscription had, as it is now.
 #[derive(Debug, Clone)]
@@ -25,7 +27,7 @@ pub struct Kept {
 pub fn release(
     kept: &[Kept],
     policy: DeletionPolicy,
-    worker_pool: &str,
+    identity: &Identity,
     stamp: &Stamp,
     rules: &Rules,
     now: Timestamp,
@@ -53,7 +55,7 @@ pub fn release(
                 // Access goes first: whoever gets this namespace's name next must not inherit it.
                 if let Some(action) = access
                     .as_ref()
-                    .and_then(|access| revoke(config, access, worker_pool))
+                    .and_then(|access| revoke(config, access, identity))
                 {
                     step(ConditionType::AccessReady, action);
                 }
@@ -74,11 +76,11 @@ pub fn release(
 }
 
 /// Takes away every worker of our pool: the ServiceAccount may be gone already, and its uid with it.
-fn revoke(config: &SubscriptionConfig, access: &Policy, worker_pool: &str) -> Option<Action> {
+fn revoke(config: &SubscriptionConfig, access: &Policy, identity: &Identity) -> Option<Action> {
     let mut policy = access.clone();
     for binding in &mut policy.bindings {
         if binding.role == SUBSCRIBER && binding.condition.is_none() {
-            binding.members.retain(|member| !is_worker(member, worker_pool));
+            binding.members.retain(|member| !identity.is_worker(member));
         }
     }
     policy.bindings.retain(|binding| !binding.members.is_empty());

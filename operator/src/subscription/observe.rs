@@ -1,18 +1,26 @@
 //! I/O, reads only: what is in Pub/Sub now. From the inventory, so that looking costs pages and not objects; an error
 //! here ends the reconcile, so that "could not look" never becomes "is not there".
 
-use super::desired::Desired;
-use crate::pubsub::{Policy, PubSubError, Resource, SubscriptionConfig, TopicConfig, inventory::Inventory};
+use super::{
+    desired::Desired,
+    ownership::{Role, Stamp, key},
+};
+use crate::{
+    monitoring::{Fleet, Oldest, Unread},
+    pubsub::{
+        Policy, PubSubError, Resource, SubscriptionConfig, TopicConfig,
+        inventory::{Inventory, Owner},
+    },
+};
 
 /// What is there; `None` is certainly absent.
 #[derive(Debug, Clone)]
 pub struct Observed {
     /// The topic.
     pub topic: Option<TopicConfig>,
-    /// The worker's subscription.
-    pub subscription: Option<SubscriptionConfig>,
-    /// Who has rights on it.
-    pub subscription_policy: Policy,
+    /// The subscriptions that are pulled: the one that has the wanted name, whosever it is, and all that carry this
+    /// EventSubscription's stamp.
+    pub pulled: Vec<Pulled>,
     /// The dead-letter topic.
     pub dead_letter_topic: Option<TopicConfig>,
     /// Who has rights on it.
@@ -21,14 +29,29 @@ pub struct Observed {
     pub dead_letter_subscription: Option<SubscriptionConfig>,
 }
 
+/// One subscription that is pulled.
+#[derive(Debug, Clone)]
+pub struct Pulled {
+    /// The subscription.
+    pub config: SubscriptionConfig,
+    /// Who has rights on it.
+    pub policy: Policy,
+    /// What Monitoring says of its oldest message; asked only once another has taken its place.
+    pub oldest: Result<Option<Oldest>, Unread>,
+}
+
 /// Looks.
 ///
 /// # Errors
-/// When anything cannot be looked at.
-pub async fn observe(inventory: &Inventory, desired: &Desired) -> Result<Observed, PubSubError> {
+/// When anything in Pub/Sub cannot be looked at. Monitoring only ever adds evidence, so that it may be down.
+pub async fn observe(
+    inventory: &Inventory,
+    fleet: &Fleet,
+    desired: &Desired,
+    stamp: &Stamp,
+) -> Result<Observed, PubSubError> {
     inventory.refresh(desired.topic.name.project()).await?;
     inventory.refresh(desired.subscription.name.project()).await?;
-    let subscription = inventory.subscription(&desired.subscription.name).await?;
     let (dead_letter_topic, dead_letter_subscription) = match &desired.dead_letter {
         Some(wanted) => (
             inventory.topic(&wanted.topic.name).await?,
@@ -36,23 +59,43 @@ pub async fn observe(inventory: &Inventory, desired: &Desired) -> Result<Observe
         ),
         None => (None, None),
     };
+    let mut pulled = Vec::new();
+    for config in subscriptions(inventory, desired, stamp).await? {
+        pulled.push(Pulled {
+            policy: inventory
+                .policy(&Resource::Subscription(config.name.clone()))
+                .await?,
+            oldest: match config.labels.contains_key(key::SWITCHED_AT) {
+                true => fleet.oldest(&config.name).await,
+                false => Ok(None),
+            },
+            config,
+        });
+    }
     Ok(Observed {
         topic: inventory.topic(&desired.topic.name).await?,
-        subscription_policy: match &subscription {
-            Some(found) => {
-                inventory
-                    .policy(&Resource::Subscription(found.name.clone()))
-                    .await?
-            }
-            // What does not exist has the policy it will be born with; nothing to read.
-            None => Policy::unset(),
-        },
+        pulled,
         dead_letter_topic_policy: match &dead_letter_topic {
             Some(found) => inventory.policy(&Resource::Topic(found.name.clone())).await?,
             None => Policy::unset(),
         },
-        subscription,
         dead_letter_topic,
         dead_letter_subscription,
     })
+}
+
+async fn subscriptions(
+    inventory: &Inventory,
+    desired: &Desired,
+    stamp: &Stamp,
+) -> Result<Vec<SubscriptionConfig>, PubSubError> {
+    let name = &desired.subscription.name;
+    let mut found = inventory
+        .owned(name.project(), &desired.prefix, &Owner::named(stamp))
+        .await?;
+    found.retain(|one| one.labels.get(key::ROLE).map(String::as_str) != Some(Role::DeadLetter.as_str()));
+    if !found.iter().any(|one| one.name == *name) {
+        found.extend(inventory.subscription(name).await?);
+    }
+    Ok(found)
 }

@@ -15,11 +15,50 @@ pub mod key {
     pub const TENANT: &str = "event-operator-tenant";
     /// The topic's key.
     pub const SUBSCRIPTION: &str = "event-operator-subscription";
+    /// What it is for: [`super::Role`].
+    pub const ROLE: &str = "event-operator-role";
+    /// When another subscription took its place, in seconds since 1970: it is emptied, and then deleted.
+    pub const SWITCHED_AT: &str = "event-operator-switched-at";
     /// When its owner let it go, in seconds since 1970.
     pub const RELEASED_AT: &str = "event-operator-released-at";
 
     /// All of them.
-    pub const ALL: [&str; 5] = [MANAGED_BY, CLUSTER, TENANT, SUBSCRIPTION, RELEASED_AT];
+    pub const ALL: [&str; 7] = [
+        MANAGED_BY,
+        CLUSTER,
+        TENANT,
+        SUBSCRIPTION,
+        ROLE,
+        SWITCHED_AT,
+        RELEASED_AT,
+    ];
+}
+
+/// What a subscription is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The worker pulls it.
+    Worker,
+    /// It keeps dead letters.
+    DeadLetter,
+}
+
+impl Role {
+    /// The value of [`key::ROLE`].
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::DeadLetter => "dead-letter",
+        }
+    }
+}
+
+/// When a subscription was succeeded by another, if it was.
+#[must_use]
+pub fn switched_at(labels: &BTreeMap<String, String>) -> Option<Timestamp> {
+    let seconds = labels.get(key::SWITCHED_AT)?.parse().ok()?;
+    Timestamp::from_second(seconds).ok()
 }
 
 /// The value of [`key::MANAGED_BY`].
@@ -57,11 +96,12 @@ pub enum Claim {
 }
 
 impl Stamp {
-    /// The stamp as labels.
+    /// The stamp as labels, for an object of this role.
     #[must_use]
-    pub fn labels(&self) -> BTreeMap<String, String> {
+    pub fn labels(&self, role: Role) -> BTreeMap<String, String> {
         BTreeMap::from(
             [
+                (key::ROLE, role.as_str()),
                 (key::MANAGED_BY, OPERATOR),
                 (key::CLUSTER, &self.cluster),
                 (key::TENANT, &self.tenant),
@@ -146,7 +186,7 @@ mod tests {
     }
 
     fn claim(change: impl Fn(&mut BTreeMap<String, String>), adopt: bool) -> Claim {
-        let mut labels = stamp().labels();
+        let mut labels = stamp().labels(Role::Worker);
         change(&mut labels);
         let rules = Rules {
             adopt,
@@ -199,7 +239,7 @@ mod tests {
             ("team".to_owned(), "a".to_owned()),
             (key::RELEASED_AT.to_owned(), "9".to_owned()),
         ]);
-        let labels = merged(&present, &stamp().labels());
+        let labels = merged(&present, &stamp().labels(Role::Worker));
         assert_eq!(labels.get("team").map(String::as_str), Some("a"));
         assert!(!labels.contains_key(key::RELEASED_AT));
     }

@@ -1,22 +1,29 @@
 //! Pure: what has to be written so that what is becomes what should be. A [`Plan`] is a value: it can be printed,
 //! counted, compared, and stopped after any step.
+//!
+//! | module | the question it answers |
+//! |---|---|
+//! | [`difference`] | what does one object need? |
+//! | [`pulled`] | which subscription is the worker's now, and what becomes of those before it? |
 
-use std::fmt;
+mod difference;
+mod pulled;
 
-use crds::{ConditionType, Reason};
+use std::{fmt, time::Duration};
+
+use crds::ConditionType;
 use events::SubscriptionName;
 use jiff::Timestamp;
 
+use self::difference::{grant, owned, subscription, topic};
 use super::{
     desired::Desired,
     observe::Observed,
-    ownership::{self, Claim, Rules, Stamp},
+    ownership::{Rules, Stamp},
 };
 use crate::{
     failure::Failure,
-    pubsub::{
-        Attachment, Grant, Policy, Resource, SubscriptionConfig, SubscriptionField, TopicConfig, TopicField,
-    },
+    pubsub::{Policy, Resource, SubscriptionConfig, SubscriptionField, TopicConfig, TopicField},
 };
 
 /// One write to Pub/Sub.
@@ -50,11 +57,28 @@ pub struct Step {
     pub action: Action,
 }
 
-/// Writes in their order.
+/// Writes in their order, and what there will be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
+    /// The subscription that is the worker's from now on; none in a plan that ends things.
+    pub current: Option<SubscriptionName>,
+    /// Those whose place it took, as long as they are not empty.
+    pub draining: Vec<Draining>,
+    /// A subscription that status knows of and that somebody deleted, with its messages.
+    pub lost: Option<SubscriptionName>,
+}
+
+/// A subscription that was succeeded by another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draining {
+    /// Its name.
+    pub name: SubscriptionName,
+    /// Since when, once that is written down.
+    pub switched_at: Option<Timestamp>,
+    /// What it waits for.
+    pub why: String,
 }
 
 impl Plan {
@@ -76,17 +100,22 @@ impl Plan {
         })
     }
 
-    /// Whether it makes this subscription.
-    #[must_use]
-    pub fn creates(&self, name: &SubscriptionName) -> bool {
-        self.steps
-            .iter()
-            .any(|step| matches!(&step.action, Action::CreateSubscription(one) if one.name == *name))
-    }
-
     fn add(&mut self, proves: ConditionType, action: Option<Action>) {
         self.steps.extend(action.map(|action| Step { proves, action }));
     }
+}
+
+/// What a plan depends on beside what is wanted and what is there.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// What may be taken over.
+    pub rules: &'a Rules,
+    /// The subscription that was current, as status has it.
+    pub before: Option<&'a SubscriptionName>,
+    /// How far after a switch a measurement has to be to prove anything.
+    pub drain_margin: Duration,
+    /// The time.
+    pub now: Timestamp,
 }
 
 /// Compares. The order of the steps keeps every moment safe: a dead-letter topic gets its subscription before anything
@@ -101,13 +130,9 @@ pub fn plan(
     desired: &Desired,
     observed: &Observed,
     stamp: &Stamp,
-    rules: &Rules,
-    now: Timestamp,
+    about: &About<'_>,
 ) -> Result<Plan, Failure> {
-    let owned = |found: &SubscriptionConfig| match stamp.claim(&found.labels, rules, now) {
-        Claim::Ours => Ok(()),
-        Claim::Foreign(why) => Err(conflict(format!("Subscription {}: {why}.", found.name))),
-    };
+    let rules = about.rules;
     let mut plan = Plan::default();
     plan.add(
         ConditionType::TopicReady,
@@ -120,7 +145,9 @@ pub fn plan(
             topic(&wanted.topic, observed.dead_letter_topic.as_ref(), rules)?,
         );
         let found = observed.dead_letter_subscription.as_ref();
-        found.map_or(Ok(()), owned)?;
+        if let Some(found) = found {
+            owned(stamp.claim(&found.labels, rules, about.now), found)?;
+        }
         plan.add(DeadLetterReady, subscription(&wanted.subscription, found)?);
         let resource = Resource::Topic(wanted.topic.name.clone());
         plan.add(
@@ -132,142 +159,8 @@ pub fn plan(
             ),
         );
     }
-    let found = observed.subscription.as_ref();
-    found.map_or(Ok(()), owned)?;
-    plan.add(
-        ConditionType::SubscriptionReady,
-        subscription(&desired.subscription, found)?,
-    );
-    let resource = Resource::Subscription(desired.subscription.name.clone());
-    plan.add(
-        ConditionType::AccessReady,
-        grant(
-            resource,
-            &observed.subscription_policy,
-            &desired.subscription_grants,
-        ),
-    );
+    pulled::plan(&mut plan, desired, observed, stamp, about)?;
     Ok(plan)
-}
-
-fn conflict(message: String) -> Failure {
-    Failure::invalid(Reason::ResourceConflict, message)
-}
-
-fn replacement(name: impl fmt::Display, what: &str) -> Failure {
-    Failure::invalid(
-        Reason::ReplacementRequired,
-        format!("Subscription {name}: {what} Nothing was changed, and its messages are kept."),
-    )
-}
-
-fn topic(
-    wanted: &TopicConfig,
-    found: Option<&TopicConfig>,
-    rules: &Rules,
-) -> Result<Option<Action>, Failure> {
-    let Some(found) = found else {
-        return Ok(Some(Action::CreateTopic(wanted.clone())));
-    };
-    let managed = found
-        .labels
-        .get(ownership::key::MANAGED_BY)
-        .is_some_and(|by| by == ownership::OPERATOR);
-    if !managed && !rules.adopt {
-        return Err(conflict(format!(
-            "Topic {}: it exists and was not made by this operator; to take it over, annotate the Tenant with events.livingtwin.io/adopt=true.",
-            wanted.name
-        )));
-    }
-    let labels = ownership::merged(&found.labels, &wanted.labels);
-    let mut fields = Vec::new();
-    if labels != found.labels {
-        fields.push(TopicField::Labels);
-    }
-    // No wish is no difference: an organisation's policy fills regions in by itself.
-    if !wanted.regions.is_empty() && wanted.regions != found.regions {
-        fields.push(TopicField::Regions);
-    }
-    Ok((!fields.is_empty()).then(|| {
-        Action::UpdateTopic(
-            TopicConfig {
-                labels,
-                ..wanted.clone()
-            },
-            fields,
-        )
-    }))
-}
-
-fn subscription(
-    wanted: &SubscriptionConfig,
-    found: Option<&SubscriptionConfig>,
-) -> Result<Option<Action>, Failure> {
-    let Some(found) = found else {
-        return Ok(Some(Action::CreateSubscription(wanted.clone())));
-    };
-    if found.attachment == Attachment::Lost {
-        return Err(replacement(
-            &wanted.name,
-            "its topic was deleted or it was detached, so no message reaches it any more; delete it so that it is made anew.",
-        ));
-    }
-    // Destructured, so that a new field does not compile before somebody has decided on it.
-    let SubscriptionConfig {
-        name: _,
-        attachment,
-        filter,
-        ordered,
-        ack_deadline,
-        retention,
-        backoff,
-        dead_letter,
-        expiration,
-        exactly_once,
-        labels,
-    } = wanted;
-    if *attachment != found.attachment || *filter != found.filter || *ordered != found.ordered {
-        return Err(replacement(
-            &wanted.name,
-            "its topic, filter or message ordering differs from what is wanted, and Pub/Sub cannot change these in place; delete it once it is empty, so that it is made anew.",
-        ));
-    }
-    let labels = ownership::merged(&found.labels, labels);
-    let fields: Vec<SubscriptionField> = [
-        (
-            SubscriptionField::AckDeadline,
-            *ack_deadline != found.ack_deadline,
-        ),
-        (SubscriptionField::Retention, *retention != found.retention),
-        (SubscriptionField::Backoff, *backoff != found.backoff),
-        (SubscriptionField::DeadLetter, *dead_letter != found.dead_letter),
-        (SubscriptionField::Expiration, *expiration != found.expiration),
-        (
-            SubscriptionField::ExactlyOnce,
-            *exactly_once != found.exactly_once,
-        ),
-        (SubscriptionField::Labels, labels != found.labels),
-    ]
-    .into_iter()
-    .filter_map(|(field, differs)| differs.then_some(field))
-    .collect();
-    Ok((!fields.is_empty()).then(|| {
-        Action::UpdateSubscription(
-            SubscriptionConfig {
-                labels,
-                ..wanted.clone()
-            },
-            fields,
-        )
-    }))
-}
-
-fn grant(resource: Resource, policy: &Policy, grants: &[Grant]) -> Option<Action> {
-    let missing = grants.iter().any(|grant| !policy.has(grant));
-    missing.then(|| Action::SetPolicy {
-        resource,
-        policy: policy.changed(grants, &[]),
-    })
 }
 
 impl Action {

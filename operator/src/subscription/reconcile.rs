@@ -1,6 +1,6 @@
 //! The pipeline of an EventSubscription: validate → desired → observe → plan → apply → status.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use crds::{EventSubscription, Reason, Tenant, label};
 use events::SubscriptionName;
@@ -13,19 +13,28 @@ use tokio::time::Instant;
 
 use super::{
     apply::{self, Outcome},
+    dead_letters::DeadLetters,
     delete,
     desired::{Desired, Principals, desired},
     observe::observe,
-    plan::{Plan, plan},
+    plan::{self, About, Plan, plan},
     status::{self, Progress},
     validate::{Surroundings, Valid, validate},
 };
 use crate::{
     context::{Context, Next},
     failure::Failure,
+    identity::Account,
     kubernetes::{Key, Kind, write},
+    queue::Lane,
     tenant::desired::WORKER,
 };
+
+/// How soon after a new subscription was made the switch to it is written down.
+const SWITCH_SOON: Duration = Duration::from_millis(100);
+
+/// How often a subscription that is emptied is looked at: Pub/Sub's metrics are sampled every minute.
+const DRAIN_POLL: Duration = Duration::from_secs(60);
 
 /// One look at one EventSubscription.
 ///
@@ -45,6 +54,7 @@ pub async fn reconcile(
 }
 
 async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
+    ctx.filled().await?;
     let api = write::api_of(&ctx.client, subscription);
     // Before the first write to Pub/Sub, so that nothing made can be forgotten. Work goes on with what the API server
     // answers: the cache does not know of it yet.
@@ -69,14 +79,27 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
             return Err(failure);
         }
     };
+    let lane = Lane::of(subscription);
     match converge(subscription, &valid, ctx).await {
         Ok((plan, outcome)) => {
-            say(subscription, ctx, &Progress::Planned(&valid, &plan, &outcome)).await?;
+            let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
+            let letters = DeadLetters::known(kept, &ctx.backlogs);
+            say(
+                subscription,
+                ctx,
+                &Progress::Planned(&valid, &plan, &outcome, &letters),
+            )
+            .await?;
+            let next = next(&plan);
             let done = Plan {
                 steps: plan.steps.into_iter().take(outcome.applied).collect(),
+                ..plan
             };
-            report(subscription, &valid, &done, ctx).await;
-            outcome.failure.map_or(Ok(Next::Resync), Err)
+            if lane == Lane::Upkeep {
+                count_repairs(&done, ctx);
+            }
+            report(subscription, &done, ctx).await;
+            outcome.failure.map_or(Ok(next), Err)
         }
         Err(failure) => {
             say(subscription, ctx, &Progress::Unplanned(&valid, &failure)).await?;
@@ -85,8 +108,17 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
     }
 }
 
+/// Nobody had edited it. What was succeeded and is empty now is deleted in the course of things.
+fn count_repairs(done: &Plan, ctx: &Context) {
+    for step in &done.steps {
+        if !matches!(step.action, plan::Action::DeleteSubscription(_)) {
+            ctx.metrics.repaired("EventSubscription", step.action.as_str());
+        }
+    }
+}
+
 /// Says what was written; and what was lost, when a subscription had to be made that was there before.
-async fn report(subscription: &EventSubscription, valid: &Valid, done: &Plan, ctx: &Context) {
+async fn report(subscription: &EventSubscription, done: &Plan, ctx: &Context) {
     if done.is_empty() {
         return;
     }
@@ -103,18 +135,30 @@ async fn report(subscription: &EventSubscription, valid: &Valid, done: &Plan, ct
         format!("Done: {done}."),
     )
     .await;
-    let was_there = subscription
-        .status
-        .as_ref()
-        .and_then(|status| status.subscription.as_deref());
-    if done.creates(&valid.subscription) && was_there == Some(&valid.subscription.to_string()) {
+    let made_again = done
+        .steps
+        .iter()
+        .any(|step| matches!(&step.action, plan::Action::CreateSubscription(one) if Some(&one.name) == done.current.as_ref()));
+    if let Some(lost) = done.lost.as_ref().filter(|_| made_again) {
         let note = format!(
             "Subscription {} had been deleted by somebody else. It was made again; the messages it held are lost.",
-            valid.subscription.id()
+            lost.id()
         );
         tracing::error!(name, namespace, "{note}");
         ctx.tell(subscription, EventType::Warning, "BacklogLost", note)
             .await;
+    }
+}
+
+/// A switch is written down as soon as the new subscription was seen to exist; what drains is looked at as often as it is
+/// measured.
+fn next(plan: &Plan) -> Next {
+    if plan.draining.iter().any(|one| one.switched_at.is_none()) {
+        return Next::Soon(SWITCH_SOON);
+    }
+    match plan.draining.is_empty() {
+        true => Next::Resync,
+        false => Next::SoonOrResync(DRAIN_POLL),
     }
 }
 
@@ -126,12 +170,12 @@ async fn converge(
 ) -> Result<(Plan, Outcome), Failure> {
     let principals = principals(valid, subscription, ctx).await?; // I/O: reads, remembered
     let desired = desired(valid, &principals, &ctx.settings); // pure
-    refuse_a_new_name(subscription, valid, ctx).await?; // I/O: reads
-    let mut plan = look(valid, &desired, ctx).await?; // I/O: reads, then pure
+    let before = before(subscription);
+    let mut plan = look(valid, &desired, before.as_ref(), ctx).await?; // I/O: reads, then pure
     // Topics are shared: whoever waits here finds them made by the one before.
     let _turn = if plan.touches_topics() {
         let turn = ctx.turns.take(&valid.topic).await;
-        plan = look(valid, &desired, ctx).await?;
+        plan = look(valid, &desired, before.as_ref(), ctx).await?;
         Some(turn)
     } else {
         None
@@ -140,9 +184,26 @@ async fn converge(
     Ok((plan, outcome))
 }
 
-async fn look(valid: &Valid, desired: &Desired, ctx: &Context) -> Result<Plan, Failure> {
-    let observed = observe(&ctx.inventory, desired).await?; // I/O: reads
-    plan(desired, &observed, &valid.stamp, &valid.rules, Timestamp::now()) // pure
+async fn look(
+    valid: &Valid,
+    desired: &Desired,
+    before: Option<&SubscriptionName>,
+    ctx: &Context,
+) -> Result<Plan, Failure> {
+    let observed = observe(&ctx.inventory, &ctx.fleet, desired, &valid.stamp).await?; // I/O: reads
+    let about = About {
+        rules: &valid.rules,
+        before,
+        drain_margin: ctx.settings.drain.margin,
+        now: Timestamp::now(),
+    };
+    plan(desired, &observed, &valid.stamp, &about) // pure
+}
+
+/// The subscription that was current when status was written last.
+fn before(subscription: &EventSubscription) -> Option<SubscriptionName> {
+    let name = subscription.status.as_ref()?.subscription.as_deref()?;
+    SubscriptionName::parse(name).ok()
 }
 
 /// Who gets rights: Pub/Sub's service agent, and the worker's ServiceAccount, which the Tenant makes first.
@@ -166,37 +227,12 @@ async fn principals(
         Some(number) => number,
         None => ctx.inventory.project_number(&ctx.settings.project).await?,
     };
-    Ok(Principals::new(project, pool_project, &identity.pool, &uid))
-}
-
-/// A filter is part of the name, so another filter is another subscription. The one that is there holds messages, and
-/// is not left behind.
-async fn refuse_a_new_name(
-    subscription: &EventSubscription,
-    valid: &Valid,
-    ctx: &Context,
-) -> Result<(), Failure> {
-    let before = subscription
-        .status
-        .as_ref()
-        .and_then(|status| status.subscription.as_deref());
-    let Some(before) = before.and_then(|name| SubscriptionName::parse(name).ok()) else {
-        return Ok(());
+    let account = Account {
+        namespace: &subscription.namespace().unwrap_or_default(),
+        uid: &uid,
     };
-    if before == valid.subscription {
-        return Ok(());
-    }
-    ctx.inventory.refresh(before.project()).await?;
-    if ctx.inventory.subscription(&before).await?.is_none() {
-        return Ok(());
-    }
-    Err(Failure::invalid(
-        Reason::ReplacementRequired,
-        format!(
-            "spec.eventTypes: Pub/Sub cannot change the filter of {}, and a new subscription would leave its messages behind. Set eventTypes back, or delete that subscription once it is empty.",
-            before.id()
-        ),
-    ))
+    let worker = identity.member(pool_project, account)?;
+    Ok(Principals::new(project, worker))
 }
 
 pub(super) fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {

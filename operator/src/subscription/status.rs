@@ -1,11 +1,14 @@
 //! Pure: what the reconcile of an EventSubscription says in status.
 
-use crds::{ConditionType, EventSubscription, EventSubscriptionStatus, Reason};
+use crds::{ConditionType, Draining, EventSubscription, EventSubscriptionStatus, Reason};
+use events::SubscriptionName;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
     apply::Outcome,
-    plan::{Plan, Step},
+    dead_letters::DeadLetters,
+    plan::{self, Plan, Step},
     validate::Valid,
 };
 use crate::{
@@ -23,7 +26,7 @@ pub enum Progress<'a> {
     /// It makes sense, but what is there could not be read, or must not be touched.
     Unplanned(&'a Valid, &'a Failure),
     /// A plan was carried out, wholly or up to a failure.
-    Planned(&'a Valid, &'a Plan, &'a Outcome),
+    Planned(&'a Valid, &'a Plan, &'a Outcome, &'a DeadLetters),
 }
 
 /// The status to write.
@@ -51,10 +54,12 @@ pub fn status(
             }
             Verdict::failed(failure)
         }
-        Progress::Planned(valid, plan, outcome) => {
+        Progress::Planned(valid, plan, outcome, dead_letters) => {
             for aspect in ASPECTS {
                 aspect_of_plan(&mut conditions, aspect, valid, plan, outcome);
             }
+            draining(&mut conditions, plan);
+            dead_letters.say(&mut conditions);
             name(&mut status, valid, plan, outcome);
             match &outcome.failure {
                 Some(failure) => Verdict::failed(failure),
@@ -77,8 +82,16 @@ fn name(status: &mut EventSubscriptionStatus, valid: &Valid, plan: &Plan, outcom
         status.topic = Some(valid.topic.to_string());
     }
     if is_done(ConditionType::SubscriptionReady) {
-        status.subscription = Some(valid.subscription.to_string());
+        status.subscription = plan.current.as_ref().map(ToString::to_string);
         status.filter = Some(valid.filter.to_string());
+        let draining = plan.draining.iter().map(|one| Draining {
+            subscription: one.name.to_string(),
+            switched_at: one
+                .switched_at
+                .filter(|_| is_done(ConditionType::Draining))
+                .map(Time),
+        });
+        status.draining = draining.collect();
     }
     if is_done(ConditionType::DeadLetterReady) {
         status.dead_letter_topic = valid.dead_letter.as_ref().map(|one| one.topic.to_string());
@@ -92,6 +105,20 @@ fn open_step<'a>(plan: &'a Plan, outcome: &Outcome, aspect: ConditionType) -> Op
         .iter()
         .skip(outcome.applied)
         .find(|step| step.proves == aspect)
+}
+
+fn draining(conditions: &mut Conditions<'_>, plan: &Plan) {
+    if plan.draining.is_empty() {
+        return conditions.say(ConditionType::Draining, Truth::False, Reason::None, "");
+    }
+    let one = |one: &plan::Draining| format!("{} is pulled until it is empty: {}.", one.name.id(), one.why);
+    let all: Vec<_> = plan.draining.iter().map(one).collect();
+    conditions.say(
+        ConditionType::Draining,
+        Truth::True,
+        Reason::MessagesWaiting,
+        all.join(" "),
+    );
 }
 
 const ASPECTS: [ConditionType; 4] = [
@@ -126,7 +153,7 @@ fn aspect_of_plan(
     let open = open_step(plan, outcome, aspect);
     match (open, &outcome.failure) {
         _ if is_disabled(aspect, valid) => conditions.say(aspect, Truth::False, Reason::Disabled, DISABLED),
-        (None, _) => conditions.say(aspect, Truth::True, Reason::Succeeded, done(aspect, valid)),
+        (None, _) => conditions.say(aspect, Truth::True, Reason::Succeeded, done(aspect, valid, plan)),
         (Some(step), Some(failure)) => {
             conditions.say(
                 aspect,
@@ -146,12 +173,13 @@ fn aspect_of_plan(
     }
 }
 
-fn done(aspect: ConditionType, valid: &Valid) -> String {
+fn done(aspect: ConditionType, valid: &Valid, plan: &Plan) -> String {
     #[allow(clippy::wildcard_enum_match_arm, reason = "only ASPECTS come here")]
     match aspect {
         ConditionType::TopicReady => format!("Topic {} exists.", valid.topic.id()),
         ConditionType::SubscriptionReady => {
-            format!("Subscription {} exists with the settings asked for and never expires.", valid.subscription.id())
+            let id = plan.current.as_ref().map_or("", SubscriptionName::id);
+            format!("Subscription {id} exists with the settings asked for and never expires.")
         }
         ConditionType::DeadLetterReady => valid.dead_letter.as_ref().map_or_else(String::new, |one| {
             format!(

@@ -132,6 +132,19 @@ fn its_tenant<'a>(subscription: &EventSubscription, around: &'a Surroundings) ->
     }
 }
 
+/// Whether it can ever have had anything in Pub/Sub: its namespace is labelled for its Tenant, and the Tenant, while there is
+/// one, lives there. Whoever may label one namespace speaks for no Tenant of another.
+#[must_use]
+pub fn is_at_home(
+    subscription: &EventSubscription,
+    namespace_tenant: Option<&str>,
+    tenant: Option<&Tenant>,
+) -> bool {
+    let namespace = subscription.namespace().unwrap_or_default();
+    namespace_tenant == Some(&subscription.spec.tenant_ref.name)
+        && tenant.is_none_or(|tenant| tenant_namespace(tenant) == namespace)
+}
+
 /// What an EventSubscription's objects are called; needs nothing but its spec and its Tenant.
 #[derive(Debug, Clone)]
 pub struct Names {

@@ -20,6 +20,7 @@ pub async fn apply(client: &Client, metrics: &Metrics, actions: &[Action]) -> Ou
         let written = match action {
             Action::Apply(manifest) => write::apply(client, manifest).await,
             Action::Delete(key, uid) => write::delete(client, key, uid.as_deref()).await,
+            Action::HandOver(key, replicas) => write::hand_over(client, key, *replicas).await,
         };
         if let Err(error) = written {
             let failure = Failure::from(error);

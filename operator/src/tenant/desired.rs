@@ -1,20 +1,24 @@
 //! Pure: what a valid Tenant comes to in Kubernetes, one file for each kind of object.
 
 mod config_map;
+mod credentials;
 mod deployment;
 mod disruption_budget;
 mod event_subscription;
 mod namespace;
 mod network_policy;
+pub mod scaled_object;
 mod service_account;
+mod store;
 
+pub use self::deployment::fleet_version;
 use std::{collections::BTreeMap, sync::Arc};
 
 use crds::{EventSubscription, label};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Result;
 
-use super::validate::Valid;
+use super::{scaling::Mode, validate::Valid};
 use crate::{
     kubernetes::{Key, Kind, Manifest},
     settings::Settings,
@@ -35,18 +39,27 @@ pub struct Desired {
     pub subscriptions: Vec<Manifest>,
     /// EventSubscriptions made for topics that are no longer asked for.
     pub unwanted: Vec<Key>,
-    /// The worker, with what it pulls.
+    /// What the worker pulls, and how many may go at a time.
     pub worker: Vec<Manifest>,
+    /// The worker.
+    pub deployment: Manifest,
+    /// How KEDA scales it, if it does.
+    pub scaled_object: Option<Manifest>,
     /// How many subscriptions are neither ready nor stuck: a new worker waits for them, so that its first pod finds its
     /// whole list and the right to pull.
     pub unsettled: usize,
 }
 
-/// Composes it; `children` are the EventSubscriptions of the tenant's namespace.
+/// Composes it; `children` are the EventSubscriptions of the tenant's namespace, and `mode` says who scales its worker.
 ///
 /// # Errors
 /// When an object has no JSON form, which would be a fault of this crate.
-pub fn desired(valid: &Valid, children: &[Arc<EventSubscription>], settings: &Settings) -> Result<Desired> {
+pub fn desired(
+    valid: &Valid,
+    children: &[Arc<EventSubscription>],
+    settings: &Settings,
+    mode: &Mode,
+) -> Result<Desired> {
     let by_hand: Vec<_> = children.iter().filter(|one| !is_generated(one)).collect();
     let wanted: Vec<_> = valid
         .subscriptions
@@ -62,7 +75,7 @@ pub fn desired(valid: &Valid, children: &[Arc<EventSubscription>], settings: &Se
                 .any(|wanted| wanted.topic == one.spec.settings.topic)
         })
         .map(|one| event_subscription::key(valid, &one.metadata.name.clone().unwrap_or_default()));
-    let pulled = config_map::Pulled::from(children);
+    let pulled = config_map::Pulled::from(children, &valid.id, settings.drain.overlap);
     let (missing, unsettled) = event_subscription::unsettled(&wanted, children);
     Ok(Desired {
         namespace: namespace::manifest(valid)?,
@@ -76,10 +89,14 @@ pub fn desired(valid: &Valid, children: &[Arc<EventSubscription>], settings: &Se
             .collect::<Result<_>>()?,
         unwanted: unwanted.collect(),
         worker: vec![
-            config_map::manifest(valid, &pulled)?,
+            config_map::manifest(valid, &pulled, settings)?,
             disruption_budget::manifest(valid)?,
-            deployment::manifest(valid, settings)?,
         ],
+        deployment: deployment::manifest(valid, settings, mode)?,
+        scaled_object: match mode {
+            Mode::Keda(range, address) => Some(scaled_object::manifest(valid, range, address)?),
+            Mode::One | Mode::InMemory | Mode::NoKeda(_) | Mode::NoAddress(_) => None,
+        },
         unsettled: missing + unsettled,
     })
 }

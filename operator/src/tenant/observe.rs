@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
-use super::{desired::Desired, validate::Valid};
+use super::{
+    desired::{Desired, worker_key},
+    validate::Valid,
+};
 use crate::{
     context::Context,
     kubernetes::{Key, Kind},
@@ -52,7 +55,8 @@ pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::R
         .iter()
         .chain(&desired.worker)
         .map(|manifest| &manifest.key);
-    for key in wanted.chain([&desired.namespace.key]) {
+    let scaled = worker_key(Kind::ScaledObject, &valid.namespace);
+    for key in wanted.chain([&desired.deployment.key, &desired.namespace.key, &scaled]) {
         if let Some(live) = ctx.children.get(key) {
             objects.insert(key.clone(), live);
         }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use crds::{Reason, label};
+use serde_json::Value;
 
 use super::{
-    desired::Desired,
+    desired::{Desired, worker_key},
     observe::{NamespaceState, Observed},
+    rollout::{self, Change, Turn},
     validate::Valid,
 };
 use crate::{
@@ -21,6 +23,8 @@ pub enum Action {
     Apply(Manifest),
     /// Deletion of the object with this uid.
     Delete(Key, Option<String>),
+    /// The number of workers stays as it is, and is the operator's no more.
+    HandOver(Key, i64),
 }
 
 /// Writes in their order.
@@ -30,6 +34,8 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// Whether the worker is held back until its subscriptions are settled.
     pub worker_waits: bool,
+    /// Whether a change of all workers has come to this one; else it stays as it is until its turn.
+    pub turn: Turn,
 }
 
 /// Compares. Everything goes into the namespace, so it comes first; nothing runs before its identity and its network
@@ -37,7 +43,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// A [`Failure`] when the namespace is not the Tenant's, or is going away.
-pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed) -> Result<Plan, Failure> {
+pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -> Result<Plan, Failure> {
     let mut actions = Vec::new();
     let stale = |manifest: &Manifest| {
         observed
@@ -64,9 +70,19 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed) -> Result<Pla
         NamespaceState::Foreign(owner) => return Err(foreign(valid, owner.as_deref())),
     }
     let apply = |manifest: &Manifest| stale(manifest).then(|| Action::Apply(manifest.clone()));
+    let roll = |manifest: &Manifest| {
+        let live = observed.objects.get(&manifest.key);
+        let change = rollout::change(manifest, live);
+        let now = change != Change::None && (change != Change::Fleet || turn == Turn::Go);
+        now.then(|| Action::Apply(rollout::noted_on(manifest, live, change)))
+    };
     actions.extend(desired.ground.iter().filter_map(apply));
     actions.extend(desired.subscriptions.iter().filter_map(apply));
-    for key in &desired.unwanted {
+    let scaled = worker_key(Kind::ScaledObject, &valid.namespace);
+    // Gone before the number of workers is the operator's again.
+    let unscaled =
+        (desired.scaled_object.is_none() && observed.objects.contains_key(&scaled)).then_some(&scaled);
+    for key in desired.unwanted.iter().chain(unscaled) {
         let live = observed.objects.get(key);
         let text = |pointer: &str| Some(live?.pointer(pointer)?.as_str()?.to_owned());
         if text("/metadata/deletionTimestamp").is_none() {
@@ -77,11 +93,37 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed) -> Result<Pla
     let worker_waits = !runs && desired.unsettled > 0;
     if !worker_waits {
         actions.extend(desired.worker.iter().filter_map(apply));
+        let rolled = roll(&desired.deployment);
+        let handed = rolled
+            .as_ref()
+            .and_then(|_| hand_over(&desired.deployment, observed));
+        // KEDA is held before it could start what was stopped, and let go when the number is its own.
+        let scaled = desired.scaled_object.as_ref().and_then(apply);
+        let (before, after) = match valid.suspended {
+            true => (scaled, None),
+            false => (None, scaled),
+        };
+        actions.extend([before, handed, rolled, after].into_iter().flatten());
     }
     Ok(Plan {
         actions,
         worker_waits,
+        turn,
     })
+}
+
+/// When the operator has said how many workers there are, and says so no more.
+fn hand_over(wanted: &Manifest, observed: &Observed) -> Option<Action> {
+    let live = observed.objects.get(&wanted.key)?;
+    let replicas = live.pointer("/spec/replicas")?.as_i64()?;
+    let ours = live
+        .pointer("/metadata/managedFields")?
+        .as_array()?
+        .iter()
+        .filter(|one| one.get("manager").and_then(Value::as_str) == Some(label::OPERATOR))
+        .any(|one| one.pointer("/fieldsV1/f:spec/f:replicas").is_some());
+    let silent = wanted.body.pointer("/spec/replicas").is_none();
+    (ours && silent).then(|| Action::HandOver(wanted.key.clone(), replicas))
 }
 
 fn foreign(valid: &Valid, owner: Option<&str>) -> Failure {
@@ -105,12 +147,22 @@ fn foreign(valid: &Valid, owner: Option<&str>) -> Failure {
 }
 
 impl Action {
+    /// What it is about.
+    #[must_use]
+    pub const fn key(&self) -> &Key {
+        match self {
+            Self::Apply(manifest) => &manifest.key,
+            Self::Delete(key, _) | Self::HandOver(key, _) => key,
+        }
+    }
+
     /// What it does, in a word for metrics.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Apply(_) => "apply",
             Self::Delete(..) => "delete",
+            Self::HandOver(..) => "hand_over",
         }
     }
 }
@@ -120,6 +172,7 @@ impl fmt::Display for Action {
         match self {
             Self::Apply(manifest) => write!(f, "apply {}", manifest.key),
             Self::Delete(key, _) => write!(f, "delete {key}"),
+            Self::HandOver(key, replicas) => write!(f, "leave {replicas} replicas of {key} to KEDA"),
         }
     }
 }

@@ -14,10 +14,12 @@ use tokio::time::Instant;
 
 use super::{
     apply,
-    desired::{self, desired},
+    desired::{self, Desired, desired},
     finalize::{self, Remains},
-    observe::{NamespaceState, observe},
+    observe::{NamespaceState, Observed, observe},
     plan::{Plan, plan},
+    rollout::{self, Change, Member, Turn},
+    scaling::Mode,
     status::{self, Parts, Progress},
     validate::{self, Valid, tenant_namespace},
 };
@@ -25,11 +27,15 @@ use crate::{
     context::{Context, Next},
     failure::{Class, Failure},
     kubernetes::{Key, Kind, write},
+    queue::Lane,
     status::Verdict,
 };
 
 /// How soon a deletion that waits is looked at again; what it waits for is watched too.
 const DELETION_POLL: Duration = Duration::from_secs(2);
+
+/// How soon a worker that waits for its turn asks again.
+const TURN_POLL: Duration = Duration::from_secs(10);
 
 /// One look at one Tenant.
 ///
@@ -50,6 +56,7 @@ fn api(ctx: &Context) -> Api<Tenant> {
 }
 
 async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
+    ctx.filled().await?;
     // Work goes on with what the API server answers: the cache does not know of it yet.
     let finalized;
     let tenant = if tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
@@ -68,14 +75,25 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
             return Err(failure);
         }
     };
-    match converge(&valid, ctx).await {
+    // Asked once: KEDA may come or go while it is written.
+    let mode = Mode::of(&valid, &ctx.settings, ctx.children.have_keda());
+    match converge(&valid, &mode, ctx).await {
         Ok((plan, outcome)) => {
             say(
                 tenant,
                 ctx,
-                &Progress::Written(&valid, &parts(&valid, &plan, ctx), outcome.failure.as_ref()),
+                &Progress::Written(
+                    &valid,
+                    &parts(&valid, &plan, outcome.applied, mode, ctx),
+                    outcome.failure.as_ref(),
+                ),
             )
             .await?;
+            if Lane::of(tenant) == Lane::Upkeep {
+                for action in plan.actions.iter().take(outcome.applied) {
+                    ctx.metrics.repaired("Tenant", action.as_str());
+                }
+            }
             if outcome.applied > 0 {
                 let done: Vec<_> = plan
                     .actions
@@ -88,7 +106,11 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
                 ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
                     .await;
             }
-            outcome.failure.map_or(Ok(Next::Resync), Err)
+            let next = match plan.turn {
+                Turn::Go => Next::Resync,
+                Turn::Wait(_) | Turn::Halted(_) => Next::SoonOrResync(TURN_POLL),
+            };
+            outcome.failure.map_or(Ok(next), Err)
         }
         Err(failure) => {
             say(tenant, ctx, &Progress::Unplanned(&valid, &failure)).await?;
@@ -98,13 +120,31 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
 }
 
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
-async fn converge(valid: &Valid, ctx: &Context) -> Result<(Plan, apply::Outcome), Failure> {
+async fn converge(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, apply::Outcome), Failure> {
     let children = children(valid, ctx); // from the cache
-    let desired = desired(valid, &children, &ctx.settings).map_err(kube::Error::SerdeError)?; // pure
+    let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?; // pure
     let observed = observe(valid, &desired, ctx).await?; // I/O: reads
-    let plan = plan(valid, &desired, &observed)?; // pure
+    let turn = turn(valid, &desired, &observed, ctx);
+    let plan = plan(valid, &desired, &observed, turn)?; // pure
     let outcome = apply::apply(&ctx.client, &ctx.metrics, &plan.actions).await; // I/O: writes
     Ok((plan, outcome))
+}
+
+/// Whether this Tenant's worker may change, if it is to change with all others.
+fn turn(valid: &Valid, desired: &Desired, observed: &Observed, ctx: &Context) -> Turn {
+    let live = observed.objects.get(&desired.deployment.key);
+    if rollout::change(&desired.deployment, live) != Change::Fleet {
+        return Turn::Go;
+    }
+    ctx.wave.turn(
+        &valid.namespace,
+        rollout::version(&desired.deployment),
+        ctx.settings.rollout.max_concurrent,
+        || {
+            let fleet = ctx.children.all(Kind::Deployment);
+            fleet.iter().filter_map(Member::of).collect()
+        },
+    )
 }
 
 /// The EventSubscriptions of a Tenant, those that are being deleted left out.
@@ -116,20 +156,29 @@ fn children(valid: &Valid, ctx: &Context) -> Vec<Arc<EventSubscription>> {
     })
 }
 
-fn parts(valid: &Valid, plan: &Plan, ctx: &Context) -> Parts {
+fn parts(valid: &Valid, plan: &Plan, applied: usize, mode: Mode, ctx: &Context) -> Parts {
     let worker = ctx
         .children
         .get(&desired::worker_key(Kind::Deployment, &valid.namespace));
     Parts {
         subscriptions: children(valid, ctx),
         wanted: valid.subscriptions.len(),
+        written: plan
+            .actions
+            .iter()
+            .take(applied)
+            .map(|action| action.key().clone())
+            .collect(),
         worker: worker.and_then(|live| serde_json::from_value(live).ok()),
         worker_waits: plan.worker_waits,
-        memory_store: ctx.settings.worker.idempotency_url.starts_with("memory:"),
+        turn: plan.turn.clone(),
+        store: ctx.settings.worker.idempotency.clone(),
+        mode,
     }
 }
 
 async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
+    ctx.filled().await?;
     if !tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
         return Ok(Next::Change);
     }

@@ -1,15 +1,17 @@
 //! Pure: what the reconcile of a Tenant says in status.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use crds::{ConditionType, EventSubscription, Reason, Tenant, TenantStatus, condition};
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt as _;
 
-use super::validate::Valid;
+use super::{desired::worker_key, rollout::Turn, scaling::Mode, validate::Valid};
 use crate::{
     failure::Failure,
+    kubernetes::{Key, Kind},
+    settings::IdempotencyStore,
     status::{Conditions, Truth, Verdict},
 };
 
@@ -33,12 +35,18 @@ pub struct Parts {
     pub subscriptions: Vec<Arc<EventSubscription>>,
     /// How many it should have.
     pub wanted: usize,
+    /// What this reconcile wrote: the caches still show it as it was before, so that nothing of it counts as ready.
+    pub written: BTreeSet<Key>,
     /// The worker's Deployment, if it is there.
     pub worker: Option<Deployment>,
     /// Whether the worker is held back until the subscriptions are settled.
     pub worker_waits: bool,
-    /// Whether idempotency keys are kept in the worker's memory.
-    pub memory_store: bool,
+    /// Whether a change of all workers has come to this one.
+    pub turn: Turn,
+    /// Where its worker remembers handled events.
+    pub store: IdempotencyStore,
+    /// Who decides how many workers run.
+    pub mode: Mode,
 }
 
 /// The status to write.
@@ -95,7 +103,8 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
             let verdict = match failure {
                 Some(failure) => Verdict::failed(failure),
                 None if subscriptions.ready != Truth::True => subscriptions,
-                None if worker.ready != Truth::True && !valid.suspended => worker,
+                // Stopped on request is as asked.
+                None if worker.ready != Truth::True && worker.reason != Reason::Suspended => worker,
                 None => Verdict::ready(format!("{} {}", subscriptions.message, worker.message)),
             };
             (Some(*valid), Some(*parts), verdict)
@@ -137,19 +146,20 @@ fn suspended(conditions: &mut Conditions<'_>, valid: &Valid) {
 }
 
 fn is(one: &EventSubscription, what: ConditionType) -> bool {
-    let conditions = one
-        .status
-        .as_ref()
-        .map(|status| status.conditions.as_slice())
-        .unwrap_or_default();
-    condition::holds(conditions, what, one.metadata.generation)
+    condition::holds(one.conditions(), what, one.metadata.generation)
+}
+
+fn is_ready(parts: &Parts, one: &EventSubscription) -> bool {
+    let key = Key {
+        kind: Kind::EventSubscription,
+        namespace: one.namespace(),
+        name: one.name_any(),
+    };
+    !parts.written.contains(&key) && is(one, ConditionType::Ready)
 }
 
 fn ready(parts: &Parts) -> impl Iterator<Item = &Arc<EventSubscription>> {
-    parts
-        .subscriptions
-        .iter()
-        .filter(|one| is(one, ConditionType::Ready))
+    parts.subscriptions.iter().filter(|one| is_ready(parts, one))
 }
 
 fn total(parts: &Parts) -> usize {
@@ -162,7 +172,7 @@ fn subscriptions(parts: &Parts) -> Verdict {
         return Verdict::ready(format!("{ready} of {total} subscriptions are ready."));
     }
     // The one that needs somebody is named first.
-    let open = |one: &&Arc<EventSubscription>| !is(one, ConditionType::Ready);
+    let open = |one: &&Arc<EventSubscription>| !is_ready(parts, one);
     let stuck = parts
         .subscriptions
         .iter()
@@ -207,15 +217,6 @@ fn replicas(parts: &Parts) -> (i32, i32) {
 }
 
 fn worker(valid: &Valid, parts: &Parts) -> Verdict {
-    if valid.suspended {
-        let message = "The worker is suspended.".to_owned();
-        return Verdict {
-            ready: Truth::False,
-            working: false,
-            reason: Reason::Suspended,
-            message,
-        };
-    }
     if parts.worker_waits {
         return Verdict::working(
             Reason::Progressing,
@@ -225,16 +226,38 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     let Some(deployment) = &parts.worker else {
         return Verdict::working(Reason::Progressing, "The worker's Deployment is being made.");
     };
+    if parts
+        .written
+        .contains(&worker_key(Kind::Deployment, &valid.namespace))
+    {
+        return Verdict::working(
+            Reason::Progressing,
+            "The worker's Deployment was written just now.",
+        );
+    }
+    if valid.suspended {
+        let message = "The worker is suspended.".to_owned();
+        return Verdict {
+            ready: Truth::False,
+            working: false,
+            reason: Reason::Suspended,
+            message,
+        };
+    }
     let (ready, wanted) = replicas(parts);
     let status = deployment.status.clone().unwrap_or_default();
     let seen = status.observed_generation >= deployment.metadata.generation;
     if seen && ready >= wanted && status.updated_replicas.unwrap_or(0) >= wanted {
-        let store = if parts.memory_store {
+        let store = if parts.store.is_memory() {
             "; idempotency keys are in its memory, so there is one"
         } else {
             ""
         };
-        return Verdict::ready(format!("{ready} of {wanted} workers are ready{store}."));
+        let scaling = parts.mode.why().map(|why| format!("; {why}")).unwrap_or_default();
+        return as_of_the_fleet(
+            &parts.turn,
+            Verdict::ready(format!("{ready} of {wanted} workers are ready{store}{scaling}.")),
+        );
     }
     let gave_up = status
         .conditions
@@ -245,13 +268,50 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
         .as_ref()
         .and_then(|condition| condition.message.clone())
         .unwrap_or_default();
+    let namespace = &valid.namespace;
+    let needs = parts.store.access.as_ref().map_or(String::new(), |access| {
+        format!(
+            " They begin only when there is a Secret {:?} in that namespace.",
+            access.secret
+        )
+    });
     let message = format!(
-        "{ready} of {wanted} workers are ready. Look at them with: kubectl -n {} get pods; kubectl -n {} logs deploy/event-worker. {why}",
-        valid.namespace, valid.namespace
+        "{ready} of {wanted} workers are ready. Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs} {why}"
     );
     Verdict {
         working: gave_up.is_none(),
         ..Verdict::working(Reason::WorkerNotReady, message.trim_end())
+    }
+}
+
+/// A worker that is ready and waits for a change says so; that is no reason not to be ready.
+fn as_of_the_fleet(turn: &Turn, verdict: Verdict) -> Verdict {
+    let (reason, why) = match turn {
+        Turn::Go => return verdict,
+        Turn::Wait(others) => (
+            verdict.reason,
+            format!("A new version of it waits for {others} others that change."),
+        ),
+        Turn::Halted(regressed) => (
+            Reason::RolloutHalted,
+            format!(
+                "A new version of it is held back: with it these were not ready in time: {}. Mend them or the operator's configuration.",
+                first_few(regressed)
+            ),
+        ),
+    };
+    Verdict {
+        reason,
+        message: format!("{} {why}", verdict.message),
+        ..verdict
+    }
+}
+
+fn first_few(names: &[String]) -> String {
+    let shown: Vec<_> = names.iter().take(3).map(String::as_str).collect();
+    match names.len().saturating_sub(shown.len()) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

@@ -7,7 +7,10 @@ use events::{ProjectId, TenantId};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 
-use crate::{failure::Failure, settings::Settings};
+use serde_json::json;
+
+use super::scaling::Range;
+use crate::{failure::Failure, kubernetes::hash, settings::Settings};
 
 /// A Tenant that makes sense, with every default filled in.
 #[derive(Debug, Clone)]
@@ -26,6 +29,8 @@ pub struct Valid {
     pub subscriptions: Vec<SubscriptionSettings>,
     /// How its worker runs.
     pub worker: ValidWorker,
+    /// Changes when what its spec says of the worker changes, and not when the operator's settings do.
+    pub worker_version: String,
     /// Whether its worker is stopped.
     pub suspended: bool,
     /// What becomes of its subscriptions.
@@ -47,8 +52,8 @@ pub struct ValidWorker {
     pub limits: BTreeMap<String, String>,
     /// Requests of the container.
     pub requests: BTreeMap<String, String>,
-    /// How many run.
-    pub replicas: i32,
+    /// What was asked for of how many run.
+    pub scaling: Option<Range>,
     /// More variables.
     pub env: Vec<EnvVar>,
 }
@@ -86,6 +91,7 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
         project: project(tenant, settings)?,
         subscriptions,
         worker: worker(tenant, settings),
+        worker_version: hash(&json!([spec.id, spec.project_id, spec.worker, spec.suspended])),
         suspended: spec.suspended.unwrap_or(false),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
     })
@@ -180,11 +186,7 @@ fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
         timeout: spec.timeout.unwrap_or(defaults.timeout).get(),
         requests: or_default(resources.requests, &defaults.requests),
         limits,
-        // Keys in memory are known to one process only.
-        replicas: match defaults.idempotency_url.starts_with("memory:") {
-            true => 1,
-            false => spec.scaling.and_then(|scaling| scaling.min).unwrap_or(1).max(1),
-        },
+        scaling: spec.scaling.as_ref().map(Range::of),
         env: spec.env,
     }
 }

@@ -104,6 +104,28 @@ fn only_the_tenants_own_namespace_may_speak_for_it() {
     assert_eq!(refused(&one, &no_tenant).0, Reason::TenantNotFound);
 }
 
+/// What goes is cleaned up after only where it can have had something.
+#[test]
+fn a_label_alone_makes_no_namespace_a_tenants_home() {
+    let mut one = subscription("topic: user-events");
+    let tenant = tenant();
+    for (namespace, labelled, tenant, expected) in [
+        ("acme", Some("acme"), Some(&tenant), true),
+        ("acme", Some("acme"), None, true),
+        ("acme", Some("other"), Some(&tenant), false),
+        ("acme", None, Some(&tenant), false),
+        ("mallory", Some("mallory"), Some(&tenant), false),
+        ("mallory", Some("acme"), Some(&tenant), false),
+    ] {
+        one.metadata.namespace = Some(namespace.into());
+        assert_eq!(
+            is_at_home(&one, labelled, tenant),
+            expected,
+            "{namespace} {labelled:?}"
+        );
+    }
+}
+
 #[test]
 fn of_two_for_one_topic_the_one_by_hand_wins() {
     let mut generated = subscription("topic: user-events");

@@ -1,14 +1,20 @@
-//! What a worker pulls: a file that it watches, so that a change needs no restart and costs no delivery attempt.
+//! What a worker pulls: a file that it watches, so that a change needs no restart and costs no delivery attempt. Beside it,
+//! where the cluster is not GKE, the file that says how it proves its identity.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::EventSubscription;
+use events::TenantId;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde::Serialize;
 use serde_json::Result;
 
-use super::{Valid, WORKER, metadata};
-use crate::kubernetes::{Kind, Manifest};
+use super::{Valid, WORKER, credentials, metadata};
+use crate::{
+    kubernetes::{Kind, Manifest},
+    settings::Settings,
+};
 
 /// The file's name in the ConfigMap, and in the directory it is mounted at.
 pub(super) const FILE: &str = "subscriptions.json";
@@ -20,41 +26,73 @@ pub(super) struct Pulled {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Subscription {
     name: String,
+    /// The worker refuses a list that holds another tenant's.
+    tenant: String,
     ordered: bool,
     suspended: bool,
+    /// What was published later is in the subscription that took this one's place, or is not wanted any more: the worker
+    /// acknowledges it unhandled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle_until: Option<Timestamp>,
 }
 
 impl Pulled {
     /// Those that have been made: only then does a status name them. One that now differs from its spec is still pulled:
     /// a mistake in an edit must not stop events. One that is being deleted is not.
-    pub(super) fn from(children: &[Arc<EventSubscription>]) -> Self {
+    ///
+    /// `overlap` is how long after a switch messages are still handled from the old subscription, though the new one has
+    /// them too: clocks differ, and the idempotency key makes one event of two messages.
+    pub(super) fn from(children: &[Arc<EventSubscription>], tenant: &TenantId, overlap: Duration) -> Self {
         let mut subscriptions: Vec<_> = children
             .iter()
             .filter(|one| one.metadata.deletion_timestamp.is_none())
-            .filter_map(|one| {
-                let status = one.status.as_ref()?;
-                let settings = &one.spec.settings;
-                Some(Subscription {
-                    name: status.subscription.clone()?,
-                    ordered: settings.message_ordering.unwrap_or(false),
-                    suspended: settings.suspended.unwrap_or(false),
-                })
-            })
+            .flat_map(|one| of(one, tenant, overlap))
             .collect();
         subscriptions.sort();
         Self { subscriptions }
     }
 }
 
-pub(super) fn manifest(valid: &Valid, pulled: &Pulled) -> Result<Manifest> {
+fn of(one: &EventSubscription, tenant: &TenantId, overlap: Duration) -> Vec<Subscription> {
+    let Some(status) = &one.status else {
+        return vec![];
+    };
+    let settings = &one.spec.settings;
+    let ordered = settings.message_ordering.unwrap_or(false);
+    let suspended = settings.suspended.unwrap_or(false);
+    let current = status.subscription.iter().map(|name| Subscription {
+        name: name.clone(),
+        tenant: tenant.to_string(),
+        ordered,
+        // Two subscriptions have no common order: the new one waits for the old.
+        suspended: suspended || (ordered && !status.draining.is_empty()),
+        handle_until: None,
+    });
+    let draining = status.draining.iter().map(|old| Subscription {
+        name: old.subscription.clone(),
+        tenant: tenant.to_string(),
+        ordered,
+        suspended,
+        handle_until: old
+            .switched_at
+            .as_ref()
+            .and_then(|at| at.0.checked_add(overlap).ok()),
+    });
+    current.chain(draining).collect()
+}
+
+pub(super) fn manifest(valid: &Valid, pulled: &Pulled, settings: &Settings) -> Result<Manifest> {
+    let mut data = BTreeMap::from([(FILE.to_owned(), serde_json::to_string_pretty(pulled)?)]);
+    if let Some(federation) = &settings.identity.federation {
+        let file = serde_json::to_string_pretty(&credentials::file(federation))?;
+        data.insert(credentials::FILE.to_owned(), file);
+    }
     let map = ConfigMap {
         metadata: metadata(valid, WORKER),
-        data: Some(BTreeMap::from([(
-            FILE.to_owned(),
-            serde_json::to_string_pretty(pulled)?,
-        )])),
+        data: Some(data),
         ..ConfigMap::default()
     };
     Manifest::new(Kind::ConfigMap, Some(&valid.namespace), WORKER, &map)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crds::Span;
+use crds::{Span, Tenant, TenantSpec};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
@@ -20,10 +20,11 @@ use k8s_openapi::{
 };
 use serde_json::Result;
 
-use super::{Valid, WORKER, config_map::FILE, labels, metadata, selector};
+use super::{Valid, WORKER, config_map::FILE, credentials, labels, metadata, selector, store, strings};
 use crate::{
-    kubernetes::{Kind, Manifest},
+    kubernetes::{Kind, Manifest, hash},
     settings::Settings,
+    tenant::{rollout::annotation, scaling::Mode, validate::validate},
 };
 
 /// Where the worker answers probes and Prometheus.
@@ -35,20 +36,49 @@ const LIST_DIRECTORY: &str = "/etc/event-worker";
 /// The worker stops on its own this long before the kubelet would kill it.
 const GRACE_MARGIN_SECONDS: u64 = 5;
 
-pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
-    let memory_store = settings.worker.idempotency_url.starts_with("memory:");
-    let deployment = Deployment {
+pub(super) fn manifest(valid: &Valid, settings: &Settings, mode: &Mode) -> Result<Manifest> {
+    let mut deployment = deployment(valid, settings, mode);
+    deployment.metadata.annotations = Some(strings([
+        (annotation::FLEET, &fleet_version(settings)?),
+        (annotation::OWN, &valid.worker_version),
+    ]));
+    Manifest::new(Kind::Deployment, Some(&valid.namespace), WORKER, &deployment)
+}
+
+/// Changes with anything that the operator says of all workers: its settings, and its own version. It is a hash of the
+/// worker of a Tenant that says nothing itself.
+///
+/// # Errors
+/// When a Deployment has no JSON form, which would be a fault of this crate.
+pub fn fleet_version(settings: &Settings) -> Result<String> {
+    let silent = Tenant::new("any", TenantSpec::default());
+    Ok(match validate(&silent, &[], settings) {
+        Ok(valid) => hash(&serde_json::to_value(deployment(&valid, settings, &Mode::One))?),
+        // Such a Tenant makes sense under any settings.
+        Err(_) => String::new(),
+    })
+}
+
+fn deployment(valid: &Valid, settings: &Settings, mode: &Mode) -> Deployment {
+    Deployment {
         metadata: metadata(valid, WORKER),
         spec: Some(DeploymentSpec {
-            replicas: Some(if valid.suspended { 0 } else { valid.worker.replicas }),
+            // A stop is a stop even where KEDA sleeps; it wants the same then, so that there is no strife.
+            replicas: if valid.suspended { Some(0) } else { mode.replicas() },
             selector: LabelSelector {
                 match_labels: Some(selector()),
                 ..LabelSelector::default()
             },
-            strategy: Some(strategy(memory_store)),
+            strategy: Some(strategy(settings.worker.idempotency.is_memory())),
+            progress_deadline_seconds: i32::try_from(settings.rollout.patience.as_secs()).ok(),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels(valid)),
+                    annotations: settings
+                        .identity
+                        .federation
+                        .as_ref()
+                        .map(credentials::annotations),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(valid, settings)),
@@ -56,8 +86,7 @@ pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
             ..DeploymentSpec::default()
         }),
         status: None,
-    };
-    Manifest::new(Kind::Deployment, Some(&valid.namespace), WORKER, &deployment)
+    }
 }
 
 /// With keys in memory two workers at a time would each take an event for new.
@@ -93,17 +122,40 @@ fn pod(valid: &Valid, settings: &Settings) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        volumes: Some(vec![Volume {
-            name: "subscriptions".to_owned(),
-            config_map: Some(ConfigMapVolumeSource {
-                name: WORKER.to_owned(),
-                ..ConfigMapVolumeSource::default()
-            }),
-            ..Volume::default()
-        }]),
+        volumes: Some(volumes(settings)),
         containers: vec![container(valid, settings)],
         ..PodSpec::default()
     }
+}
+
+fn volumes(settings: &Settings) -> Vec<Volume> {
+    let list = Volume {
+        name: "subscriptions".to_owned(),
+        config_map: Some(ConfigMapVolumeSource {
+            name: WORKER.to_owned(),
+            ..ConfigMapVolumeSource::default()
+        }),
+        ..Volume::default()
+    };
+    let token = settings.identity.federation.as_ref().map(credentials::volume);
+    let secret = store::volume(&settings.worker.idempotency);
+    [list].into_iter().chain(token).chain(secret).collect()
+}
+
+fn mounts(settings: &Settings) -> Vec<VolumeMount> {
+    let list = VolumeMount {
+        name: "subscriptions".to_owned(),
+        mount_path: LIST_DIRECTORY.to_owned(),
+        read_only: Some(true),
+        ..VolumeMount::default()
+    };
+    let token = settings
+        .identity
+        .federation
+        .as_ref()
+        .map(|_| credentials::mount());
+    let secret = store::mount(&settings.worker.idempotency);
+    [list].into_iter().chain(token).chain(secret).collect()
 }
 
 fn container(valid: &Valid, settings: &Settings) -> Container {
@@ -139,12 +191,7 @@ fn container(valid: &Valid, settings: &Settings) -> Container {
             }),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(vec![VolumeMount {
-            name: "subscriptions".to_owned(),
-            mount_path: LIST_DIRECTORY.to_owned(),
-            read_only: Some(true),
-            ..VolumeMount::default()
-        }]),
+        volume_mounts: Some(mounts(settings)),
         ..Container::default()
     }
 }
@@ -168,12 +215,16 @@ fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
         ("WORKER_TIMEOUT", worker.timeout.as_secs().to_string()),
         ("PUBSUB_ENABLE_DLQ", settings.dead_lettering.to_string()),
         ("LOG_LEVEL", settings.worker.log_level.clone()),
-        ("IDEMPOTENCY_URL", settings.worker.idempotency_url.clone()),
         ("HTTP_ADDR", format!("0.0.0.0:{HTTP_PORT}")),
         ("SHUTDOWN_GRACE", format!("{grace}s")),
     ];
+    variables.extend(store::environment(valid, &settings.worker.idempotency));
     if let Some(emulator) = &settings.worker_emulator {
         variables.push(("PUBSUB_EMULATOR_HOST", emulator.clone()));
+    }
+    if settings.identity.federation.is_some() {
+        let file = format!("{LIST_DIRECTORY}/{}", credentials::FILE);
+        variables.push((credentials::VARIABLE, file));
     }
     match &worker.handler.http {
         None => variables.push(("HANDLER", "log".to_owned())),
@@ -184,6 +235,8 @@ fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
             variables.push(("HANDLER_TIMEOUT", format!("{}s", timeout.as_secs())));
         }
     }
+    // A name stands once, or server-side apply refuses the whole Deployment.
+    variables.retain(|(name, _)| worker.env.iter().all(|one| one.name != *name));
     let own = variables.into_iter().map(|(name, value)| EnvVar {
         name: name.to_owned(),
         value: Some(value),

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use crds::{
-    ConditionType, EventSubscription, EventSubscriptionSpec, SubscriptionSettings, TenantRef, condition,
-    label,
+    ConditionType, Conditioned as _, EventSubscription, EventSubscriptionSpec, SubscriptionSettings,
+    TenantRef, condition, label,
 };
 use serde_json::Result;
 
@@ -55,11 +55,7 @@ pub(super) fn unsettled(
         .iter()
         .filter(|child| {
             let generation = child.metadata.generation;
-            let conditions = child
-                .status
-                .as_ref()
-                .map(|status| status.conditions.as_slice())
-                .unwrap_or_default();
+            let conditions = child.conditions();
             !condition::holds(conditions, ConditionType::Ready, generation)
                 && !condition::holds(conditions, ConditionType::Stalled, generation)
         })

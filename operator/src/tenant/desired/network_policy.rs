@@ -40,7 +40,9 @@ pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
             to: None,
         },
     ];
-    for (cidr, number) in METADATA_SERVERS {
+    // Elsewhere than on GKE that address may hand out what the node itself may do.
+    let on_gke = settings.identity.federation.is_none();
+    for (cidr, number) in METADATA_SERVERS.into_iter().filter(|_| on_gke) {
         let block = IPBlock {
             cidr: cidr.to_owned(),
             except: None,
@@ -71,7 +73,8 @@ pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
     Manifest::new(Kind::NetworkPolicy, Some(&valid.namespace), WORKER, &policy)
 }
 
-/// Ports open to everywhere: HTTPS for Google, the handler's, the emulator's and the idempotency store's.
+/// Ports open to everywhere: HTTPS for Google, the handler's, the emulator's, the idempotency store's, and that of the
+/// service which exchanges the worker's token.
 fn open_ports(valid: &Valid, settings: &Settings) -> Vec<NetworkPolicyPort> {
     let handler = valid
         .worker
@@ -80,10 +83,13 @@ fn open_ports(valid: &Valid, settings: &Settings) -> Vec<NetworkPolicyPort> {
         .as_ref()
         .and_then(|http| port_of(&http.url));
     let emulator = settings.worker_emulator.as_deref().and_then(port_of);
-    let store = port_of(&settings.worker.idempotency_url);
-    let ports: BTreeSet<i32> = [Some(443), handler, emulator, store]
+    let federation = settings.identity.federation.as_ref();
+    let exchange = federation.and_then(|one| port_of(&one.token_url));
+    let store = settings.worker.idempotency.ports.iter().copied().map(i32::from);
+    let ports: BTreeSet<i32> = [Some(443), handler, emulator, exchange]
         .into_iter()
         .flatten()
+        .chain(store)
         .collect();
     ports.into_iter().map(|number| port("TCP", number)).collect()
 }
@@ -98,7 +104,6 @@ fn port_of(address: &str) -> Option<i32> {
         None => match scheme {
             "http" => Some(80),
             "https" => Some(443),
-            "redis" | "rediss" => Some(6379),
             _ => None,
         },
     }
@@ -121,7 +126,6 @@ mod tests {
         assert_eq!(port_of("http://handler.acme:8080/events"), Some(8080));
         assert_eq!(port_of("https://user:secret@example.com/x"), Some(443));
         assert_eq!(port_of("emulator:8085"), Some(8085));
-        assert_eq!(port_of("redis://:secret@redis:6380/0"), Some(6380));
-        assert_eq!(port_of("memory:"), None);
+        assert_eq!(port_of("nothing"), None);
     }
 }

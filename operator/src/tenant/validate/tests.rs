@@ -3,7 +3,7 @@
 use crds::{TenantSpec, WorkerSettings};
 
 use super::*;
-use crate::settings::ConfigFile;
+use crate::{settings::ConfigFile, tenant::scaling::Mode};
 
 fn settings() -> Settings {
     let mut file = ConfigFile::parse(include_str!("../../../../config/operator.yaml")).unwrap();
@@ -24,7 +24,8 @@ fn silence_means_every_topic_and_the_defaults() {
     assert_eq!((valid.id.as_str(), valid.namespace.as_str()), ("acme", "acme"));
     assert_eq!(valid.subscriptions.len(), 5);
     assert_eq!(valid.worker.limits["memory"], "2Gi");
-    assert_eq!(valid.worker.replicas, 1);
+    assert_eq!(valid.worker.scaling, None);
+    assert_eq!(Mode::of(&valid, &settings(), true).replicas(), Some(1));
     let none = validate(&tenant("acme", "a", "subscriptions: []"), &[], &settings()).unwrap();
     assert!(none.subscriptions.is_empty());
 }
@@ -49,7 +50,7 @@ fn two_tenants_do_not_share_a_namespace() {
 }
 
 #[test]
-fn with_keys_in_memory_there_is_one_worker() {
+fn who_decides_how_many_run() {
     let worker: WorkerSettings = serde_yaml::from_str("scaling: {min: 3}").unwrap();
     let mut settings = settings();
     let spec = TenantSpec {
@@ -57,7 +58,17 @@ fn with_keys_in_memory_there_is_one_worker() {
         ..TenantSpec::default()
     };
     let tenant = Tenant::new("acme", spec);
-    assert_eq!(validate(&tenant, &[], &settings).unwrap().worker.replicas, 1);
-    settings.worker.idempotency_url = "redis://redis:6379".into();
-    assert_eq!(validate(&tenant, &[], &settings).unwrap().worker.replicas, 3);
+    let mode = |settings: &Settings, keda| {
+        let valid = validate(&tenant, &[], settings).unwrap();
+        Mode::of(&valid, settings, keda)
+    };
+    settings.scaler_address = Some("event-operator:8081".into());
+    let in_memory = mode(&settings, true);
+    assert_eq!((in_memory.replicas(), in_memory), (Some(1), Mode::InMemory));
+    settings.worker.idempotency.url = "redis://redis:6379".into();
+    assert_eq!(mode(&settings, false).replicas(), Some(3));
+    assert_eq!(mode(&settings, true).replicas(), None, "KEDA does");
+    settings.scaler_address = None;
+    assert!(matches!(mode(&settings, true), Mode::NoAddress(_)));
+    assert_eq!(mode(&settings, true).replicas(), Some(3));
 }

@@ -1,25 +1,11 @@
 //! What deletion leaves behind, and how it is found again.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail here"
-)]
-
-mod support;
-
+use crate::support::{World, now, settings, subscription, valid};
 use crds::DeletionPolicy;
 use event_operator::{
     pubsub::Resource,
-    subscription::{
-        finalize::{Kept, release},
-        ownership::key,
-        validate::Valid,
-    },
+    subscription::{finalize::release, ownership::key, validate::Valid},
 };
-use support::{World, now, subscription, valid};
-
-const POOL: &str = "acme-events.svc.id.goog";
 
 fn converged() -> (Valid, World) {
     let valid = valid(&subscription("tenant-123", "user-events", "")).unwrap();
@@ -30,18 +16,14 @@ fn converged() -> (Valid, World) {
 }
 
 fn delete(valid: &Valid, world: &mut World, policy: DeletionPolicy) {
-    let kept: Vec<_> = world
-        .subscriptions
-        .values()
-        .map(|config| Kept {
-            policy: world
-                .policies
-                .get(&Resource::Subscription(config.name.clone()))
-                .cloned(),
-            config: config.clone(),
-        })
-        .collect();
-    let plan = release(&kept, policy, POOL, &valid.stamp, &valid.rules, now());
+    let plan = release(
+        &world.kept(),
+        policy,
+        &settings().identity,
+        &valid.stamp,
+        &valid.rules,
+        now(),
+    );
     world.apply(&plan, plan.steps.len());
 }
 

@@ -1,31 +1,26 @@
 //! The pure stages of a Tenant: what it comes to in Kubernetes, and in which order it goes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail here"
-)]
-
-mod support;
-
 use std::{collections::BTreeMap, sync::Arc};
 
+use crate::support::{World, now, settings, settings_with};
 use crds::{DeletionPolicy, EventSubscription, Reason, Tenant, label};
 use event_operator::{
     kubernetes::{Key, Kind},
-    subscription::{apply::Outcome, status},
+    settings::Settings,
+    subscription::{apply::Outcome, dead_letters::DeadLetters, status},
     tenant::{
-        desired::{Desired, desired, worker_key},
+        desired::{self, Desired, worker_key},
         finalize::{Next, Remains, next},
         observe::{NamespaceState, Observed},
         plan::{Action, Plan, plan},
+        rollout::{Turn, annotation},
+        scaling::Mode,
         validate::{Valid, validate},
     },
 };
-use serde_json::Value;
-use support::{World, now, settings};
+use serde_json::{Value, json};
 
-fn sample(name: &str) -> Tenant {
+pub(crate) fn sample(name: &str) -> Tenant {
     let path = format!("{}/../config/samples/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
     let mut value: Value = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     // As the API server fills it in.
@@ -33,23 +28,36 @@ fn sample(name: &str) -> Tenant {
         .as_object_mut()
         .unwrap()
         .entry("spec")
-        .or_insert_with(|| serde_json::json!({}));
+        .or_insert_with(|| json!({}));
     let mut tenant: Tenant = serde_json::from_value(value).unwrap();
     tenant.metadata.uid = Some("tenant-uid".into());
     tenant
 }
 
+/// In a cluster without KEDA.
+pub(crate) fn desired(
+    valid: &Valid,
+    children: &[Arc<EventSubscription>],
+    settings: &Settings,
+) -> serde_json::Result<Desired> {
+    desired::desired(valid, children, settings, &Mode::of(valid, settings, false))
+}
+
 fn valid(name: &str) -> Valid {
-    validate(&sample(name), &[], &settings()).unwrap()
+    valid_with(name, &settings())
+}
+
+fn valid_with(name: &str, settings: &Settings) -> Valid {
+    validate(&sample(name), &[], settings).unwrap()
 }
 
 /// The EventSubscriptions a Tenant asked for, as they are once they are ready.
-fn children(desired: &Desired) -> Vec<Arc<EventSubscription>> {
+pub(crate) fn children(desired: &Desired) -> Vec<Arc<EventSubscription>> {
     let ready = |manifest: &event_operator::kubernetes::Manifest| {
         let mut one: EventSubscription = serde_json::from_value(manifest.body.clone()).unwrap();
         one.metadata.uid = Some(format!("uid-of-{}", manifest.key.name));
         one.metadata.generation = Some(1);
-        let valid = support::valid(&one).unwrap();
+        let valid = crate::support::valid(&one).unwrap();
         let plan = World::default().plan(&valid).unwrap();
         let done = Outcome {
             applied: plan.steps.len(),
@@ -57,7 +65,7 @@ fn children(desired: &Desired) -> Vec<Arc<EventSubscription>> {
         };
         one.status = Some(status::status(
             &one,
-            &status::Progress::Planned(&valid, &plan, &done),
+            &status::Progress::Planned(&valid, &plan, &done, &DeadLetters::None),
             now(),
         ));
         Arc::new(one)
@@ -70,13 +78,14 @@ fn settled(valid: &Valid) -> Desired {
     desired(valid, &children(&first), &settings()).unwrap()
 }
 
-fn observed(desired: &Desired, namespace: NamespaceState) -> Observed {
+pub(crate) fn observed(desired: &Desired, namespace: NamespaceState) -> Observed {
     let all = desired
         .ground
         .iter()
         .chain(&desired.worker)
         .chain(&desired.subscriptions)
-        .chain([&desired.namespace]);
+        .chain(&desired.scaled_object)
+        .chain([&desired.deployment, &desired.namespace]);
     let objects = all
         .map(|manifest| (manifest.key.clone(), manifest.body.clone()))
         .collect();
@@ -90,19 +99,14 @@ fn nothing() -> Observed {
     }
 }
 
-fn summary(plan: &Plan) -> Vec<String> {
+pub(crate) fn summary(plan: &Plan) -> Vec<String> {
     plan.actions.iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn the_worker_of_a_sample() {
     let desired = settled(&valid("tenant-456"));
-    let deployment = desired
-        .worker
-        .iter()
-        .find(|one| one.key.kind == Kind::Deployment)
-        .unwrap();
-    insta::assert_yaml_snapshot!("worker_deployment", deployment.body);
+    insta::assert_yaml_snapshot!("worker_deployment", desired.deployment.body);
     let map = desired
         .worker
         .iter()
@@ -121,10 +125,62 @@ fn the_worker_of_a_sample() {
 }
 
 #[test]
+fn a_shared_store_is_reached_through_a_secret_of_the_tenants_namespace() {
+    let settings = settings_with(
+        "worker: {image: event-worker:1, idempotency: {url: 'rediss-sentinel://a:26379,b:26380/main', secretName: store, \
+         ca: true, clientCertificate: true, ttl: 1h}}",
+    );
+    let valid = validate(&sample("tenant-456"), &[], &settings).unwrap();
+    let first = desired(&valid, &[], &settings).unwrap();
+    let pod = &first.deployment.body["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let variables: BTreeMap<&str, &str> = container["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["name"].as_str().unwrap(), one["value"].as_str().unwrap()))
+        .filter(|(name, _)| name.starts_with("IDEMPOTENCY"))
+        .collect();
+    insta::assert_yaml_snapshot!(variables, @r#"
+    IDEMPOTENCY_CA_FILE: /etc/event-worker-store/ca.crt
+    IDEMPOTENCY_CERT_FILE: /etc/event-worker-store/tls.crt
+    IDEMPOTENCY_KEY_FILE: /etc/event-worker-store/tls.key
+    IDEMPOTENCY_PASSWORD_FILE: /etc/event-worker-store/password
+    IDEMPOTENCY_TTL: 3600s
+    IDEMPOTENCY_URL: "rediss-sentinel://a:26379,b:26380/main"
+    IDEMPOTENCY_USERNAME: tenant-456
+    "#);
+    let volume = pod["volumes"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        volume,
+        &json!({"name": "idempotency-store", "secret": {"secretName": "store"}})
+    );
+    let mount = container["volumeMounts"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        mount,
+        &json!({"name": "idempotency-store", "mountPath": "/etc/event-worker-store", "readOnly": true})
+    );
+    assert_eq!(first.deployment.body["spec"]["strategy"]["type"], "RollingUpdate");
+
+    let policy = first
+        .ground
+        .iter()
+        .find(|one| one.key.kind == Kind::NetworkPolicy)
+        .unwrap();
+    let open: Vec<&Value> = policy.body["spec"]["egress"][1]["ports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["port"])
+        .collect();
+    assert_eq!(open, [&json!(443), &json!(6379), &json!(26379), &json!(26380)]);
+}
+
+#[test]
 fn a_fresh_tenant_gets_its_ground_first_and_its_worker_when_its_subscriptions_are_settled() {
     let valid = valid("tenant-456");
     let fresh = desired(&valid, &[], &settings()).unwrap();
-    let first = plan(&valid, &fresh, &nothing()).unwrap();
+    let first = plan(&valid, &fresh, &nothing(), Turn::Go).unwrap();
     assert!(first.worker_waits);
     insta::assert_yaml_snapshot!(summary(&first), @r#"
     - apply Namespace tenant-456
@@ -141,7 +197,7 @@ fn a_fresh_tenant_gets_its_ground_first_and_its_worker_when_its_subscriptions_ar
             Kind::Deployment | Kind::ConfigMap | Kind::PodDisruptionBudget
         )
     });
-    let second = plan(&valid, &settled, &there).unwrap();
+    let second = plan(&valid, &settled, &there, Turn::Go).unwrap();
     insta::assert_yaml_snapshot!(summary(&second), @r#"
     - apply ConfigMap tenant-456/event-worker
     - apply PodDisruptionBudget tenant-456/event-worker
@@ -155,7 +211,7 @@ fn what_is_as_wanted_is_not_written() {
     let settled = settled(&valid);
     let all = observed(&settled, NamespaceState::Made);
     assert_eq!(
-        summary(&plan(&valid, &settled, &all).unwrap()),
+        summary(&plan(&valid, &settled, &all, Turn::Go).unwrap()),
         Vec::<String>::new()
     );
 }
@@ -167,10 +223,43 @@ fn every_object_that_drifted_is_put_right_and_no_other() {
     let whole = observed(&settled, NamespaceState::Made);
     for key in whole.objects.keys() {
         let mut drifted = whole.clone();
-        drifted.objects.get_mut(key).unwrap()["metadata"]["labels"] = serde_json::json!({});
-        let repair = plan(&valid, &settled, &drifted).unwrap();
+        drifted.objects.get_mut(key).unwrap()["metadata"]["labels"] = json!({});
+        let repair = plan(&valid, &settled, &drifted, Turn::Go).unwrap();
         assert_eq!(summary(&repair), [format!("apply {key}")]);
     }
+}
+
+#[test]
+fn a_change_of_all_workers_waits_for_its_turn_and_nothing_else_does() {
+    let valid = valid("tenant-456");
+    let mut newer = settings();
+    newer.worker.image = "event-worker:2".into();
+    let before = settled(&valid);
+    let there = observed(&before, NamespaceState::Made);
+    let wanted = desired(&valid_with("tenant-456", &newer), &children(&before), &newer).unwrap();
+    let with = |turn| summary(&plan(&valid, &wanted, &there, turn).unwrap());
+    assert_eq!(with(Turn::Wait(10)), Vec::<String>::new());
+    assert_eq!(with(Turn::Halted(vec!["other".into()])), Vec::<String>::new());
+    assert_eq!(with(Turn::Go), ["apply Deployment tenant-456/event-worker"]);
+
+    // Its own pods may run any image; what it says itself is what it waits for nobody with.
+    let mut edited = sample("tenant-456");
+    edited.spec.suspended = Some(true);
+    let edited = desired(
+        &validate(&edited, &[], &newer).unwrap(),
+        &children(&before),
+        &newer,
+    )
+    .unwrap();
+    let plan = plan(&valid, &edited, &there, Turn::Wait(10)).unwrap();
+    assert_eq!(summary(&plan), ["apply Deployment tenant-456/event-worker"]);
+    let Action::Apply(manifest) = &plan.actions[0] else {
+        panic!("{:?}", plan.actions)
+    };
+    assert_eq!(
+        manifest.body["metadata"]["annotations"][annotation::WAS_READY],
+        "false"
+    );
 }
 
 #[test]
@@ -178,10 +267,15 @@ fn a_namespace_that_was_there_keeps_its_labels() {
     let valid = valid("tenant-456");
     let settled = settled(&valid);
     let mut given = observed(&settled, NamespaceState::Given);
-    given.objects.get_mut(&settled.namespace.key).unwrap()["metadata"]["labels"] = serde_json::json!({});
-    assert!(plan(&valid, &settled, &given).unwrap().actions.is_empty());
+    given.objects.get_mut(&settled.namespace.key).unwrap()["metadata"]["labels"] = json!({});
+    assert!(
+        plan(&valid, &settled, &given, Turn::Go)
+            .unwrap()
+            .actions
+            .is_empty()
+    );
     let foreign = observed(&settled, NamespaceState::Foreign(None));
-    let failure = plan(&valid, &settled, &foreign).unwrap_err();
+    let failure = plan(&valid, &settled, &foreign, Turn::Go).unwrap_err();
     assert_eq!(failure.reason, Reason::NamespaceConflict);
     assert!(
         failure.message.contains("events.livingtwin.io/tenant=tenant-456"),

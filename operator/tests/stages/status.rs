@@ -1,22 +1,15 @@
 //! What an EventSubscription's status says, and what it remembers.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test may fail here"
-)]
-
-mod support;
-
+use crate::support::{World, now, subscription, valid};
 use crds::{ConditionType, EventSubscriptionStatus, Reason, condition};
 use event_operator::{
     failure::Failure,
     subscription::{
         apply::Outcome,
+        dead_letters::DeadLetters,
         status::{Progress, status},
     },
 };
-use support::{World, now, subscription, valid};
 
 fn states(status: &EventSubscriptionStatus) -> Vec<String> {
     status
@@ -50,7 +43,11 @@ fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
         applied: 2,
         failure: Some(Failure::transient("No answer.")),
     };
-    let said = status(&one, &Progress::Planned(&valid, &plan, &outcome), now());
+    let said = status(
+        &one,
+        &Progress::Planned(&valid, &plan, &outcome, &DeadLetters::None),
+        now(),
+    );
     assert_eq!(
         states(&said),
         [
@@ -61,6 +58,8 @@ fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
             "SubscriptionReady=False Unavailable",
             "DeadLetterReady=False Unavailable",
             "AccessReady=False Unavailable",
+            "Draining=False None",
+            "DeadLettersPresent=False None",
         ]
     );
     assert_eq!(
@@ -71,7 +70,7 @@ fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
 }
 
 #[test]
-fn a_refused_change_of_name_keeps_the_old_name() {
+fn a_change_of_name_that_got_nowhere_keeps_the_old_name() {
     let mut one = subscription("tenant-123", "user-events", "");
     let before = valid(&one).unwrap();
     let plan = World::default().plan(&before).unwrap();
@@ -79,14 +78,18 @@ fn a_refused_change_of_name_keeps_the_old_name() {
         applied: plan.steps.len(),
         failure: None,
     };
-    one.status = Some(status(&one, &Progress::Planned(&before, &plan, &done), now()));
+    one.status = Some(status(
+        &one,
+        &Progress::Planned(&before, &plan, &done, &DeadLetters::None),
+        now(),
+    ));
     let named = one.status.clone().unwrap().subscription;
     assert_eq!(named, Some(before.subscription.to_string()));
 
     one.spec.settings.event_types = vec!["user.login".into()];
     one.metadata.generation = Some(2);
     let narrower = valid(&one).unwrap();
-    let refused = Failure::invalid(Reason::ReplacementRequired, "No.");
+    let refused = Failure::invalid(Reason::ResourceConflict, "No.");
     let said = status(&one, &Progress::Unplanned(&narrower, &refused), now());
     assert_eq!(
         said.subscription, named,

@@ -1,23 +1,20 @@
 //! A Pub/Sub of values for tests of the pure stages: plans are carried out on maps.
 
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "for tests, and each test file uses its part"
-)]
-
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::{EventSubscription, EventSubscriptionSpec, SubscriptionSettings, Tenant, TenantRef, TenantSpec};
 use event_operator::{
     failure::Failure,
+    identity::Account,
+    monitoring::{Oldest, Unread},
     pubsub::{Policy, Resource, SubscriptionConfig, SubscriptionField, TopicConfig, TopicField},
     settings::{ConfigFile, Settings},
     subscription::{
         desired::{Desired, Principals, desired},
-        observe::Observed,
-        plan::{Action, Plan, plan},
+        finalize::Kept,
+        observe::{Observed, Pulled},
+        ownership::key,
+        plan::{About, Action, Plan, plan},
         validate::{Surroundings, Valid, validate},
     },
 };
@@ -29,7 +26,15 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) fn settings() -> Settings {
-    let mut file = ConfigFile::parse(include_str!("../../../config/operator.yaml")).unwrap();
+    settings_with("{}")
+}
+
+/// The default settings, but for these keys.
+pub(crate) fn settings_with(more: &str) -> Settings {
+    let mut keys: serde_yaml::Mapping =
+        serde_yaml::from_str(include_str!("../../../../config/operator.yaml")).unwrap();
+    keys.extend(serde_yaml::from_str::<serde_yaml::Mapping>(more).unwrap());
+    let mut file = ConfigFile::parse(&serde_yaml::to_string(&keys).unwrap()).unwrap();
     file.project_id = Some("acme-events".into());
     file.into_settings("cluster-uid").unwrap()
 }
@@ -71,12 +76,21 @@ pub(crate) fn valid(subscription: &EventSubscription) -> Result<Valid, Failure> 
     )
 }
 
+pub(crate) fn worker_member(settings: &Settings, uid: &str) -> String {
+    let account = Account {
+        namespace: "tenant-123",
+        uid,
+    };
+    settings.identity.member(1234, account).unwrap()
+}
+
 pub(crate) fn wanted(valid: &Valid) -> Desired {
-    desired(
-        valid,
-        &Principals::new(1234, 1234, "acme-events.svc.id.goog", "uid-of-worker"),
-        &settings(),
-    )
+    wanted_with(valid, &settings())
+}
+
+pub(crate) fn wanted_with(valid: &Valid, settings: &Settings) -> Desired {
+    let worker = worker_member(settings, "uid-of-worker");
+    desired(valid, &Principals::new(1234, worker), settings)
 }
 
 /// What is in Pub/Sub.
@@ -86,9 +100,26 @@ pub(crate) struct World {
     pub(crate) subscriptions: BTreeMap<SubscriptionName, SubscriptionConfig>,
     pub(crate) policies: BTreeMap<Resource, Policy>,
     pub(crate) writes: Vec<Action>,
+    /// What Monitoring says.
+    pub(crate) oldest: BTreeMap<SubscriptionName, Result<Option<Oldest>, Unread>>,
 }
 
 impl World {
+    /// The subscriptions, as they are when their EventSubscription goes.
+    pub(crate) fn kept(&self) -> Vec<Kept> {
+        let policy = |config: &SubscriptionConfig| {
+            let resource = Resource::Subscription(config.name.clone());
+            self.policies.get(&resource).cloned()
+        };
+        self.subscriptions
+            .values()
+            .map(|config| Kept {
+                policy: policy(config),
+                config: config.clone(),
+            })
+            .collect()
+    }
+
     pub(crate) fn observe(&self, desired: &Desired) -> Observed {
         let dead_letter = desired.dead_letter.as_ref();
         let policy = |resource: Resource| {
@@ -99,8 +130,7 @@ impl World {
         };
         Observed {
             topic: self.topics.get(&desired.topic.name).cloned(),
-            subscription: self.subscriptions.get(&desired.subscription.name).cloned(),
-            subscription_policy: policy(Resource::Subscription(desired.subscription.name.clone())),
+            pulled: self.pulled(desired),
             dead_letter_topic: dead_letter.and_then(|one| self.topics.get(&one.topic.name).cloned()),
             dead_letter_topic_policy: dead_letter.map_or_else(Policy::unset, |one| {
                 policy(Resource::Topic(one.topic.name.clone()))
@@ -110,15 +140,61 @@ impl World {
         }
     }
 
+    /// By the name, and by the stamp.
+    fn pulled(&self, desired: &Desired) -> Vec<Pulled> {
+        let wanted = &desired.subscription;
+        let label = |one: &SubscriptionConfig, key: &str| one.labels.get(key).cloned();
+        let stamped = |one: &SubscriptionConfig| {
+            [key::TENANT, key::SUBSCRIPTION, key::ROLE]
+                .iter()
+                .all(|key| label(one, key) == label(wanted, key))
+        };
+        let pulled = self
+            .subscriptions
+            .values()
+            .filter(|one| one.name == wanted.name || stamped(one));
+        pulled
+            .map(|config| Pulled {
+                config: config.clone(),
+                policy: self
+                    .policies
+                    .get(&Resource::Subscription(config.name.clone()))
+                    .cloned()
+                    .unwrap_or_else(Policy::unset),
+                oldest: self.oldest.get(&config.name).cloned().unwrap_or(Ok(None)),
+            })
+            .collect()
+    }
+
     pub(crate) fn plan(&self, valid: &Valid) -> Result<Plan, Failure> {
-        let desired = wanted(valid);
-        plan(
-            &desired,
-            &self.observe(&desired),
-            &valid.stamp,
-            &valid.rules,
-            now(),
-        )
+        self.plan_after(valid, None, now())
+    }
+
+    /// The plan when this was the current subscription so far.
+    pub(crate) fn plan_after(
+        &self,
+        valid: &Valid,
+        before: Option<&SubscriptionName>,
+        now: Timestamp,
+    ) -> Result<Plan, Failure> {
+        self.plan_for(valid, &wanted(valid), before, now)
+    }
+
+    /// The plan for this outcome.
+    pub(crate) fn plan_for(
+        &self,
+        valid: &Valid,
+        desired: &Desired,
+        before: Option<&SubscriptionName>,
+        now: Timestamp,
+    ) -> Result<Plan, Failure> {
+        let about = About {
+            rules: &valid.rules,
+            before,
+            drain_margin: settings().drain.margin,
+            now,
+        };
+        plan(desired, &self.observe(desired), &valid.stamp, &about)
     }
 
     /// Carries out the first steps of a plan.

@@ -1,0 +1,119 @@
+//! Whether messages wait in the dead-letter subscription, as Cloud Monitoring measures it. Nothing in Kubernetes changes when
+//! one does, so what was measured is compared with what status says once a minute, and whoever differs is looked at.
+
+use std::{collections::HashSet, sync::Arc};
+
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, condition};
+use events::{ProjectId, SubscriptionName};
+use futures::{SinkExt as _, channel::mpsc, future};
+use kube::runtime::reflector::ObjectRef;
+use tokio::time::MissedTickBehavior;
+
+use crate::{
+    context::Context,
+    monitoring::{FRESH, Unread, backlog::Backlogs},
+    status::{Conditions, Truth},
+};
+
+/// What is known of a dead-letter subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeadLetters {
+    /// Messages wait there.
+    Wait(SubscriptionName),
+    /// None was measured.
+    None,
+    /// Monitoring cannot be asked.
+    Unread(Unread),
+}
+
+impl DeadLetters {
+    /// What was measured last of this dead-letter subscription; asks nobody. Without one there is nothing.
+    #[must_use]
+    pub fn known(name: Option<&SubscriptionName>, backlogs: &Backlogs) -> Self {
+        let Some(name) = name else {
+            return Self::None;
+        };
+        match backlogs.known(name.project()) {
+            // What was never measured is new, or idle.
+            Ok(measured) => match measured.messages(name) {
+                Some(1..) => Self::Wait(name.clone()),
+                Some(0) | None => Self::None,
+            },
+            Err(unread) => Self::Unread(unread),
+        }
+    }
+
+    const fn truth(&self) -> Truth {
+        match self {
+            Self::Wait(_) => Truth::True,
+            Self::None => Truth::False,
+            Self::Unread(_) => Truth::Unknown,
+        }
+    }
+
+    /// Says the condition. It holds no number, which would change with every measurement.
+    pub fn say(&self, conditions: &mut Conditions<'_>) {
+        let (reason, message) = match self {
+            Self::Wait(name) => (
+                Reason::MessagesWaiting,
+                format!(
+                    "Messages that could not be handled wait in {}. To look at some without taking them away: gcloud pubsub subscriptions pull {} --project {} --limit 10",
+                    name.id(),
+                    name.id(),
+                    name.project()
+                ),
+            ),
+            Self::None => (Reason::None, String::new()),
+            Self::Unread(Unread(why)) => (
+                Reason::NotObserved,
+                format!("Cloud Monitoring cannot be asked: {why}."),
+            ),
+        };
+        conditions.say(ConditionType::DeadLettersPresent, self.truth(), reason, message);
+    }
+
+    /// Whether status says something else.
+    fn is_news_to(&self, subscription: &EventSubscription) -> bool {
+        let said = condition::find(subscription.conditions(), ConditionType::DeadLettersPresent);
+        said.is_some_and(|said| said.status != self.truth().as_str())
+    }
+}
+
+/// Measures once, so that a start does not take for unknown what is only not measured yet. Who has to wait for long waits
+/// no longer than [`Backlogs::of`] lets anybody wait.
+pub async fn first_measurement(ctx: &Context) {
+    future::join_all(projects(ctx).iter().map(|project| ctx.backlogs.of(project))).await;
+}
+
+/// Measures as often as Monitoring does, and tells whose status says something else than what was measured.
+pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSubscription>>) {
+    if ctx.filled().await.is_err() {
+        return;
+    }
+    let mut ticks = tokio::time::interval(ctx.settings.resync.min(FRESH));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        first_measurement(&ctx).await;
+        for one in ctx.subscriptions.state() {
+            let name = one
+                .status
+                .as_ref()
+                .and_then(|status| status.dead_letter_subscription.as_deref());
+            let name = name.and_then(|name| SubscriptionName::parse(name).ok());
+            let is_news = DeadLetters::known(name.as_ref(), &ctx.backlogs).is_news_to(&one);
+            if is_news && news.send(ObjectRef::from_obj(&*one)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Where there are dead letters: what status names, and the default for what has none yet.
+fn projects(ctx: &Context) -> HashSet<ProjectId> {
+    let named = ctx.subscriptions.state().into_iter().filter_map(|one| {
+        let name = one.status.as_ref()?.dead_letter_subscription.clone()?;
+        Some(SubscriptionName::parse(&name).ok()?.project().clone())
+    });
+    named.chain([ctx.settings.project.clone()]).collect()
+}

@@ -1,0 +1,291 @@
+//! Pure: whose turn it is. A new default image or another setting of the operator's changes every worker; they change a few
+//! at a time, and no more of them once one that was ready does not become ready again.
+//!
+//! What has to be remembered stands on the Deployments themselves: which version of the fleet's settings each has, and
+//! whether it was ready when it got it. So a rollout goes on where it was when the operator starts again.
+
+use serde_json::Value;
+
+use crate::kubernetes::Manifest;
+
+/// Annotations of a worker's Deployment.
+pub mod annotation {
+    /// A hash of everything that comes from the operator, and is the same for all tenants.
+    pub const FLEET: &str = "events.livingtwin.io/fleet-version";
+    /// A hash of everything that comes from the Tenant.
+    pub const OWN: &str = "events.livingtwin.io/tenant-version";
+    /// Whether the worker was ready when it got its fleet version.
+    pub const WAS_READY: &str = "events.livingtwin.io/was-ready";
+}
+
+/// Why a Deployment is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It is as wanted.
+    None,
+    /// It is new, its Tenant was edited, or somebody put a hand to it: written at once.
+    Own,
+    /// Only the operator's settings are others: it waits for its turn.
+    Fleet,
+}
+
+/// What differs.
+#[must_use]
+pub fn change(wanted: &Manifest, live: Option<&Value>) -> Change {
+    let Some(live) = live else {
+        return Change::Own;
+    };
+    if wanted.is_applied(live) {
+        return Change::None;
+    }
+    let differs = |key: &str| noted(live, key) != noted(&wanted.body, key);
+    match differs(annotation::FLEET) && !differs(annotation::OWN) {
+        true => Change::Fleet,
+        false => Change::Own,
+    }
+}
+
+/// The manifest to write, with whether the worker was ready before it gets another fleet version.
+#[must_use]
+pub fn noted_on(manifest: &Manifest, live: Option<&Value>, change: Change) -> Manifest {
+    let runs = |live: &Value| live.pointer("/spec/replicas") != Some(&Value::from(0));
+    let was_ready = match change {
+        Change::Fleet => live.is_some_and(|live| runs(live) && state(live) == State::Settled),
+        // What was noted stays, or this write would take it away.
+        Change::Own | Change::None => {
+            live.and_then(|live| noted(live, annotation::WAS_READY)) == Some("true")
+        }
+    };
+    let mut manifest = manifest.clone();
+    let annotations = manifest
+        .body
+        .pointer_mut("/metadata/annotations")
+        .and_then(Value::as_object_mut);
+    if let Some(annotations) = annotations {
+        annotations.insert(
+            annotation::WAS_READY.to_owned(),
+            Value::from(was_ready.to_string()),
+        );
+    }
+    manifest
+}
+
+/// The fleet version of a manifest.
+#[must_use]
+pub fn version(manifest: &Manifest) -> &str {
+    noted(&manifest.body, annotation::FLEET).unwrap_or_default()
+}
+
+fn noted<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
+}
+
+/// How a worker's Deployment does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// All pods wanted are of the newest version, and ready.
+    Settled,
+    /// Not yet.
+    Rolling,
+    /// Its controller gave up waiting.
+    Failed,
+}
+
+/// How this Deployment does.
+#[must_use]
+pub fn state(live: &Value) -> State {
+    let number = |pointer: &str| live.pointer(pointer).and_then(Value::as_i64);
+    let wanted = number("/spec/replicas").unwrap_or(1);
+    let at_least = |pointer: &str| number(pointer).unwrap_or(0) >= wanted;
+    let seen = number("/status/observedGeneration") >= number("/metadata/generation");
+    if seen && at_least("/status/readyReplicas") && at_least("/status/updatedReplicas") {
+        return State::Settled;
+    }
+    let conditions = live.pointer("/status/conditions").and_then(Value::as_array);
+    let gave_up = conditions
+        .into_iter()
+        .flatten()
+        .any(|one| one["type"] == "Progressing" && one["status"] == "False");
+    match seen && gave_up {
+        true => State::Failed,
+        false => State::Rolling,
+    }
+}
+
+/// One worker of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its namespace.
+    pub namespace: String,
+    /// The version it has.
+    pub version: Option<String>,
+    /// Whether it was ready when it got it.
+    pub was_ready: bool,
+    /// How it does.
+    pub state: State,
+}
+
+impl Member {
+    /// Reads it from its Deployment.
+    #[must_use]
+    pub fn of(live: &Value) -> Option<Self> {
+        Some(Self {
+            namespace: live.pointer("/metadata/namespace")?.as_str()?.to_owned(),
+            version: noted(live, annotation::FLEET).map(str::to_owned),
+            was_ready: noted(live, annotation::WAS_READY) == Some("true"),
+            state: state(live),
+        })
+    }
+}
+
+/// How far a version has come.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Have it, and are settled or were broken before.
+    pub done: Vec<String>,
+    /// Are getting it.
+    pub rolling: Vec<String>,
+    /// Have another one.
+    pub waiting: usize,
+    /// Were ready before they got it, and are not.
+    pub regressed: Vec<String>,
+}
+
+impl Tally {
+    /// Whether a worker has the version.
+    #[must_use]
+    pub fn has(&self, namespace: &str) -> bool {
+        [&self.done, &self.rolling, &self.regressed]
+            .into_iter()
+            .any(|list| list.iter().any(|one| one == namespace))
+    }
+}
+
+/// Counts the fleet against a version.
+#[must_use]
+pub fn tally(members: impl IntoIterator<Item = Member>, version: &str) -> Tally {
+    let mut tally = Tally::default();
+    for member in members {
+        if member.version.as_deref() != Some(version) {
+            tally.waiting += 1;
+            continue;
+        }
+        match member.state {
+            State::Rolling => tally.rolling.push(member.namespace),
+            State::Failed if member.was_ready => tally.regressed.push(member.namespace),
+            State::Settled | State::Failed => tally.done.push(member.namespace),
+        }
+    }
+    tally.regressed.sort();
+    tally
+}
+
+/// Whether a worker may change now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Turn {
+    /// It may.
+    #[default]
+    Go,
+    /// So many others are changing.
+    Wait(usize),
+    /// These were ready and are not any more; nobody else changes until that is mended.
+    Halted(Vec<String>),
+}
+
+/// Decides.
+#[must_use]
+pub fn turn(tally: &Tally, max_concurrent: usize) -> Turn {
+    if !tally.regressed.is_empty() {
+        return Turn::Halted(tally.regressed.clone());
+    }
+    match tally.rolling.len() {
+        rolling if rolling >= max_concurrent => Turn::Wait(rolling),
+        _ => Turn::Go,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kubernetes::Kind;
+
+    fn live(version: &str, was_ready: bool, status: &Value) -> Value {
+        json!({
+            "metadata": {"namespace": "acme", "generation": 2, "annotations": {
+                annotation::FLEET: version, annotation::WAS_READY: was_ready.to_string(),
+            }},
+            "spec": {"replicas": 1},
+            "status": status,
+        })
+    }
+
+    fn ready() -> Value {
+        json!({"observedGeneration": 2, "readyReplicas": 1, "updatedReplicas": 1})
+    }
+
+    fn failed() -> Value {
+        json!({"observedGeneration": 2, "updatedReplicas": 1, "conditions": [{"type": "Progressing", "status": "False"}]})
+    }
+
+    fn member(version: &str, was_ready: bool, status: &Value) -> Member {
+        Member::of(&live(version, was_ready, status)).unwrap()
+    }
+
+    #[test]
+    fn a_deployment_that_was_not_seen_yet_is_rolling_whatever_its_status_said() {
+        let old = json!({"observedGeneration": 1, "readyReplicas": 1, "updatedReplicas": 1});
+        assert_eq!(state(&live("v", true, &old)), State::Rolling);
+        assert_eq!(state(&live("v", true, &ready())), State::Settled);
+        assert_eq!(state(&live("v", true, &failed())), State::Failed);
+        let mut stopped = live("v", true, &json!({"observedGeneration": 2}));
+        stopped["spec"]["replicas"] = json!(0);
+        assert_eq!(state(&stopped), State::Settled);
+    }
+
+    #[test]
+    fn only_so_many_at_a_time() {
+        let rolling = json!({"observedGeneration": 2});
+        let fleet = |rolling_ones: usize| {
+            let rolling = (0..rolling_ones).map(|_| member("new", true, &rolling));
+            tally(rolling.chain([member("old", true, &ready())]), "new")
+        };
+        assert_eq!(turn(&fleet(2), 3), Turn::Go);
+        assert_eq!(turn(&fleet(3), 3), Turn::Wait(3));
+    }
+
+    #[test]
+    fn one_that_was_ready_and_failed_stops_all_and_one_that_was_broken_before_none() {
+        let regressed = tally([member("new", true, &failed())], "new");
+        assert_eq!(turn(&regressed, 10), Turn::Halted(vec!["acme".into()]));
+        let broken_before = tally([member("new", false, &failed())], "new");
+        assert_eq!(turn(&broken_before, 1), Turn::Go);
+        // Another version is another try.
+        assert_eq!(
+            turn(&tally([member("new", true, &failed())], "newer"), 1),
+            Turn::Go
+        );
+    }
+
+    #[test]
+    fn an_edit_does_not_wait_and_a_setting_does() {
+        let wanted = |fleet: &str, own: &str| {
+            let body = json!({"metadata": {"annotations": {annotation::FLEET: fleet, annotation::OWN: own}}, "x": [fleet, own]});
+            Manifest::new(Kind::Deployment, Some("acme"), "event-worker", &body).unwrap()
+        };
+        let before = wanted("1", "a").body;
+        assert_eq!(change(&wanted("1", "a"), Some(&before)), Change::None);
+        assert_eq!(change(&wanted("1", "a"), None), Change::Own);
+        assert_eq!(change(&wanted("1", "b"), Some(&before)), Change::Own);
+        assert_eq!(change(&wanted("2", "a"), Some(&before)), Change::Fleet);
+        assert_eq!(
+            change(&wanted("2", "b"), Some(&before)),
+            Change::Own,
+            "the edit does not wait"
+        );
+        let mut by_hand = before.clone();
+        by_hand["x"] = json!(["by", "hand"]);
+        assert_eq!(change(&wanted("1", "a"), Some(&by_hand)), Change::Own);
+    }
+}
