@@ -1,6 +1,10 @@
 //! The API server's audit log: who asked for what, as the server saw it.
 
-use std::{fs, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Seek as _, SeekFrom},
+    path::Path,
+};
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -33,6 +37,8 @@ pub struct User {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ObjectRef {
+    /// `apps`, or nothing for the core.
+    pub api_group: String,
     /// `tenants`, `pods` …
     pub resource: String,
     /// The object's namespace.
@@ -58,14 +64,21 @@ impl Entry {
     }
 }
 
-/// Every entry of a log file; a last line that is still being written is left out.
-pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<Entry>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let complete = text
-        .rfind('\n')
-        .map_or("", |end| text.get(..end).unwrap_or_default());
-    complete
-        .lines()
-        .map(|line| serde_json::from_str(line).context("an audit entry of another shape"))
-        .collect()
+/// The entries of a log file from a position in it, and where they end; a last line that is still being written is left out.
+pub(crate) fn read(path: &Path, from: u64) -> anyhow::Result<(Vec<Entry>, u64)> {
+    let cannot = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(cannot)?;
+    file.seek(SeekFrom::Start(from)).with_context(cannot)?;
+    let mut lines = BufReader::new(file);
+    let (mut entries, mut end, mut line) = (Vec::new(), from, String::new());
+    // Line by line: the log of a fleet is larger than one likes to have in memory.
+    loop {
+        line.clear();
+        let length = lines.read_line(&mut line).with_context(cannot)?;
+        if !line.ends_with('\n') {
+            return Ok((entries, end));
+        }
+        end += u64::try_from(length)?;
+        entries.push(serde_json::from_str(&line).context("an audit entry of another shape")?);
+    }
 }

@@ -5,7 +5,8 @@
 
 use std::{
     env, fs,
-    net::TcpListener,
+    io::Write as _,
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -15,39 +16,65 @@ use std::{
 use anyhow::{Context as _, bail};
 use kube::{
     Client, Config,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::audit::{self, Entry};
+use crate::{
+    audit::{self, Entry},
+    sabotage::Saboteur,
+    usage,
+};
 
 /// How long the API server may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What ServiceAccounts' tokens say they are from.
+pub const ISSUER: &str = "https://kubernetes.default.svc";
 
 /// May do everything; what tests themselves do.
 pub const ADMIN: &str = "admin";
 /// May do everything; what the operator under test does, so that the audit log tells the two apart.
 pub const OPERATOR: &str = "event-operator";
+/// Another replica of it.
+pub const SECOND_OPERATOR: &str = "event-operator-2";
 
-/// Starts the servers, and ends them when its standard input does, which happens however the test's process ends.
+/// Has no rights but those that a test gives it.
+pub const LIMITED: &str = "limited-operator";
+
+/// Starts the servers, stops and starts the API server as its standard input says, and ends them all when its standard input
+/// ends, which happens however the test's process ends.
+/// The audit log stays one file, since it is read as one. The controllers' own limit of 20 requests a second would be what a
+/// large fleet waits for.
 const SUPERVISOR: &str = r#"
 exec 3<&0 </dev/null
 cd "$1"
+serve() {
+    $APISERVER --etcd-servers="$ETCD_URL" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$PORT" \
+        --cert-dir=certs --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=RBAC --allow-privileged=true \
+        --token-auth-file=tokens.csv --service-account-issuer="$ISSUER" \
+        --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --endpoint-reconciler-type=none \
+        --audit-policy-file=audit-policy.yaml --audit-log-path=audit.log --audit-log-mode=blocking \
+        --audit-log-maxsize=100000 >>apiserver.log 2>&1 &
+    server=$!
+}
 $ETCD --data-dir=etcd --unsafe-no-fsync --listen-client-urls="$ETCD_URL" --advertise-client-urls="$ETCD_URL" \
     --listen-peer-urls="$PEER_URL" --initial-advertise-peer-urls="$PEER_URL" --initial-cluster="default=$PEER_URL" \
     --log-level=warn >etcd.log 2>&1 &
 pids=$!
-$APISERVER --etcd-servers="$ETCD_URL" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$PORT" \
-    --cert-dir=certs --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=RBAC --allow-privileged=true \
-    --token-auth-file=tokens.csv --service-account-issuer=https://kubernetes.default.svc \
-    --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --endpoint-reconciler-type=none \
-    --audit-policy-file=audit-policy.yaml --audit-log-path=audit.log --audit-log-mode=blocking >apiserver.log 2>&1 &
-pids="$pids $!"
-until [ -s certs/apiserver.crt ] || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+serve
+until [ -s certs/apiserver.crt ] || ! kill -0 $server 2>/dev/null; do sleep 0.1; done
 $CONTROLLERS --kubeconfig=kubeconfig-controllers --use-service-account-credentials --leader-elect=false \
-    --service-account-private-key-file=sa.key --bind-address=127.0.0.1 --secure-port=0 >controllers.log 2>&1 &
+    --service-account-private-key-file=sa.key --bind-address=127.0.0.1 --secure-port=0 \
+    --kube-api-qps=1000 --kube-api-burst=1000 >controllers.log 2>&1 &
 pids="$pids $!"
-read -r _ <&3
-kill -9 $pids 2>/dev/null
+while read -r wish <&3; do
+    case $wish in
+    stop) kill -9 $server; wait $server 2>/dev/null ;;
+    start) serve ;;
+    esac
+done
+kill -9 $pids $server 2>/dev/null
 wait
 cd /
 rm -rf "$1"
@@ -64,18 +91,29 @@ rules:
 #[derive(Debug)]
 pub struct ControlPlane {
     folder: PathBuf,
+    port: u16,
     supervisor: Child,
 }
 
 impl ControlPlane {
-    /// The one that all tests of this process share; started by whoever comes first.
+    /// One for all tests of this process that have no operator; started by whoever comes first.
     ///
     /// # Panics
     /// When it cannot be started: no test can run then.
     #[allow(clippy::panic, reason = "this is how a test fails")]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<ControlPlane> = OnceLock::new();
-        SHARED.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("no control plane: {error:#}")))
+        SHARED.get_or_init(Self::alone)
+    }
+
+    /// One that no other test sees, for operators of its own. Dropping it ends it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[allow(clippy::panic, reason = "this is how a test fails")]
+    #[must_use]
+    pub fn alone() -> Self {
+        Self::start().unwrap_or_else(|error| panic!("no control plane: {error:#}"))
     }
 
     /// Starts one and waits until it is ready.
@@ -98,10 +136,10 @@ impl ControlPlane {
         anyhow::ensure!(made.success(), "openssl made no key");
         fs::write(folder.join("audit-policy.yaml"), AUDIT_POLICY)?;
         let tokens = format!(
-            "{ADMIN},{ADMIN},{ADMIN},system:masters\n{OPERATOR},{OPERATOR},{OPERATOR},system:masters\ncontrollers,system:kube-controller-manager,controllers,\n"
+            "{ADMIN},{ADMIN},{ADMIN},system:masters\n{OPERATOR},{OPERATOR},{OPERATOR},system:masters\n{SECOND_OPERATOR},{SECOND_OPERATOR},{SECOND_OPERATOR},system:masters\n{LIMITED},{LIMITED},{LIMITED}\ncontrollers,system:kube-controller-manager,controllers,\n"
         );
         fs::write(folder.join("tokens.csv"), tokens)?;
-        for user in [ADMIN, OPERATOR, "controllers"] {
+        for user in [ADMIN, OPERATOR, SECOND_OPERATOR, LIMITED, "controllers"] {
             fs::write(
                 folder.join(format!("kubeconfig-{user}")),
                 kubeconfig(&folder, port, user),
@@ -116,11 +154,47 @@ impl ControlPlane {
             .env("ETCD_URL", format!("http://127.0.0.1:{etcd}"))
             .env("PEER_URL", format!("http://127.0.0.1:{peer}"))
             .env("PORT", port.to_string())
+            .env("ISSUER", ISSUER)
             .stdin(Stdio::piped())
             .spawn()?;
-        let control_plane = Self { folder, supervisor };
+        let control_plane = Self {
+            folder,
+            port,
+            supervisor,
+        };
         control_plane.wait_until_ready(&binaries)?;
         Ok(control_plane)
+    }
+
+    /// Kills the API server, and waits until nothing answers in its place. What it stored stays.
+    ///
+    /// # Errors
+    /// When it still answers after a while.
+    pub fn stop_api_server(&self) -> anyhow::Result<()> {
+        self.wish("stop")?;
+        let start = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
+            anyhow::ensure!(
+                start.elapsed() < PATIENCE,
+                "the API server was killed and still answers"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Starts it again where it was, with what it stored, and waits until it is ready.
+    ///
+    /// # Errors
+    /// Says what it said last.
+    pub fn start_api_server(&self) -> anyhow::Result<()> {
+        self.wish("start")?;
+        self.wait_until_ready(&Binaries::find()?)
+    }
+
+    fn wish(&self, what: &str) -> anyhow::Result<()> {
+        let mut supervisor = self.supervisor.stdin.as_ref().context("the supervisor listens")?;
+        writeln!(supervisor, "{what}").context("the supervisor is gone")
     }
 
     fn wait_until_ready(&self, binaries: &Binaries) -> anyhow::Result<()> {
@@ -158,9 +232,36 @@ impl ControlPlane {
     /// # Errors
     /// When the kubeconfig cannot be used.
     pub async fn client(&self, user: &str) -> anyhow::Result<Client> {
+        Ok(Client::try_from(self.config(user).await?)?)
+    }
+
+    /// The same, on which writes go wrong.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be used.
+    pub async fn client_through(&self, user: &str, saboteur: &Saboteur) -> anyhow::Result<Client> {
+        let builder = ClientBuilder::try_from(self.config(user).await?)?;
+        Ok(builder.with_layer(saboteur).build())
+    }
+
+    pub(crate) async fn config(&self, user: &str) -> anyhow::Result<Config> {
         let kubeconfig = Kubeconfig::read_from(self.kubeconfig_path(user))?;
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        Ok(Client::try_from(config)?)
+        Ok(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+    }
+
+    /// Where the API server answers.
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be used.
+    pub async fn url(&self) -> anyhow::Result<String> {
+        let url = self.config(ADMIN).await?.cluster_url.to_string();
+        Ok(url.trim_end_matches('/').to_owned())
+    }
+
+    /// The certificate that the API server is known by.
+    #[must_use]
+    pub fn authority_path(&self) -> PathBuf {
+        self.folder.join("certs/apiserver.crt")
     }
 
     /// Everything that was asked of the API server so far.
@@ -168,7 +269,47 @@ impl ControlPlane {
     /// # Errors
     /// When the log cannot be read.
     pub fn audit(&self) -> anyhow::Result<Vec<Entry>> {
-        audit::read(&self.folder.join("audit.log"))
+        Ok(self.audit_since(0)?.0)
+    }
+
+    /// What was asked of it since a position in its log, and the position now.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn audit_since(&self, position: u64) -> anyhow::Result<(Vec<Entry>, u64)> {
+        audit::read(&self.folder.join("audit.log"), position)
+    }
+
+    /// Processor time of its servers so far.
+    ///
+    /// # Errors
+    /// When they are gone.
+    pub fn cpu(&self) -> anyhow::Result<Duration> {
+        usage::cpu_of_children(self.supervisor.id())
+    }
+
+    /// The position in its log now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn audit_position(&self) -> anyhow::Result<u64> {
+        Ok(fs::metadata(self.folder.join("audit.log"))?.len())
+    }
+
+    /// What this user asked to change so far, but for Leases and events.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn writes(&self, user: &str) -> anyhow::Result<Vec<String>> {
+        let entries = self.audit()?.into_iter();
+        let writes = entries
+            .filter(|entry| entry.user.username == user && entry.is_write())
+            .filter(|entry| {
+                let path = &entry.request_uri;
+                !path.contains("/coordination.k8s.io/") && !path.contains("/events.k8s.io/")
+            })
+            .map(|entry| format!("{} {}", entry.verb, entry.request_uri));
+        Ok(writes.collect())
     }
 }
 
@@ -224,7 +365,7 @@ impl Binaries {
     }
 }
 
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+pub(crate) fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     // All are held until all are known, so that they differ.
     let listeners = (0..N)
         .map(|_| TcpListener::bind("127.0.0.1:0"))

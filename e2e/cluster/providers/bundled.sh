@@ -96,6 +96,7 @@ provider_load_image() {
 
 provider_kubeconfig() { echo "$state/kubeconfig"; }
 provider_host() { echo $NODE_IP; }
+provider_gateway() { echo $HOST_IP; }
 
 make_network() {
   ip netns add $NETNS

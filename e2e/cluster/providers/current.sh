@@ -17,3 +17,4 @@ provider_kubeconfig() { echo "${KUBECONFIG:-$HOME/.kube/config}"; }
 provider_host() {
   "$bin/kubectl" get nodes -o 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}'
 }
+provider_gateway() { fail "CLUSTER=current: whether your cluster reaches this machine is not known"; }

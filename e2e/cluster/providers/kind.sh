@@ -30,3 +30,4 @@ provider_load_image() {
 }
 provider_kubeconfig() { echo "$state/kubeconfig-kind"; }
 provider_host() { echo 127.0.0.1; }
+provider_gateway() { docker network inspect kind --format '{{range .IPAM.Config}}{{.Gateway}}{{"\n"}}{{end}}' | grep -m 1 -F .; }

@@ -1,7 +1,5 @@
 //! What the API server itself accepts and refuses: the samples, good and bad.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail here")]
-
 use std::{fs, path::Path, time::Duration};
 
 use e2e::{

@@ -1,13 +1,6 @@
 //! A platform engineer installs the charts: what Helm makes of them asks for no more rights than the operator needs,
 //! runs as nobody, and hands the operator the configuration that was written.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail by panic"
-)]
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -20,7 +13,7 @@ use serde_json::Value;
 
 const PROJECT: [&str; 2] = ["--set", "config.projectId=demo-project"];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -41,7 +34,7 @@ fn helm(args: &[&str]) -> Output {
 }
 
 /// What Helm renders with these values, object by object.
-fn rendered(values: &[&str]) -> Vec<Value> {
+pub(super) fn rendered(values: &[&str]) -> Vec<Value> {
     let mut args = vec![
         "template",
         "event-operator",
@@ -92,7 +85,7 @@ fn mounted_config(objects: &[Value]) -> String {
     data.as_str().unwrap().to_owned()
 }
 
-fn words(rule: &Value, field: &str) -> Vec<String> {
+pub(super) fn words(rule: &Value, field: &str) -> Vec<String> {
     serde_json::from_value(rule[field].clone()).unwrap()
 }
 
@@ -118,8 +111,8 @@ fn helm_finds_no_fault() {
 #[test]
 fn the_operator_asks_for_no_right_it_could_grow_with() {
     let objects = rendered(&[]);
-    let rules = the("ClusterRole", &objects)["rules"].as_array().unwrap();
-    for rule in rules {
+    let all = ["ClusterRole", "Role"].map(|kind| the(kind, &objects)["rules"].as_array().unwrap());
+    for rule in all.into_iter().flatten() {
         for field in ["apiGroups", "resources", "verbs"] {
             let words = words(rule, field);
             assert!(
@@ -151,16 +144,15 @@ fn the_operator_asks_for_no_right_it_could_grow_with() {
             );
         }
     }
-    assert!(
-        !objects
-            .iter()
-            .any(|one| one["kind"] == "Role" || one["kind"] == "Secret")
-    );
+    assert!(!objects.iter().any(|one| one["kind"] == "Secret"));
 }
 
 #[test]
 fn every_right_says_why() {
-    let text = fs::read_to_string(root().join("charts/event-operator/templates/clusterrole.yaml")).unwrap();
+    let text = ["clusterrole", "role"].map(|name| {
+        fs::read_to_string(root().join(format!("charts/event-operator/templates/{name}.yaml"))).unwrap()
+    });
+    let text = text.concat();
     let lines: Vec<_> = text.lines().collect();
     let rules = lines
         .windows(2)
@@ -182,9 +174,6 @@ fn every_right_says_why() {
 fn the_pod_meets_the_restricted_standard() {
     let objects = rendered(&[]);
     let deployment = &the("Deployment", &objects)["spec"];
-    // Two operators would write over each other.
-    assert_eq!(deployment["replicas"], 1);
-    assert_eq!(deployment["strategy"]["type"], "Recreate");
     let pod = &deployment["template"]["spec"];
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
     assert_eq!(pod["securityContext"]["runAsUser"], 65532);
@@ -204,6 +193,32 @@ fn the_pod_meets_the_restricted_standard() {
         assert_eq!(container[probe]["httpGet"]["path"], path);
         assert_eq!(container[probe]["httpGet"]["port"], "http");
     }
+}
+
+#[test]
+fn replicas_elect_a_leader_and_a_drain_leaves_one() {
+    let objects = rendered(&[]);
+    let deployment = &the("Deployment", &objects)["spec"];
+    assert_eq!(deployment["replicas"], 2);
+    let container = &deployment["template"]["spec"]["containers"][0];
+    let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    let lease = args.iter().skip_while(|one| *one != "--lease").nth(1).unwrap();
+    let rules = the("Role", &objects)["rules"].as_array().unwrap();
+    let renews = rules
+        .iter()
+        .find(|rule| words(rule, "verbs").contains(&"update".to_owned()));
+    assert_eq!(
+        words(renews.unwrap(), "resourceNames"),
+        std::slice::from_ref(lease)
+    );
+    let budget = &the("PodDisruptionBudget", &objects)["spec"];
+    assert_eq!(budget["maxUnavailable"], 1);
+    assert_eq!(budget["selector"], deployment["selector"]);
+    let alone = rendered(&["--set=replicas=1"]);
+    assert!(
+        !alone.iter().any(|one| one["kind"] == "PodDisruptionBudget"),
+        "with one replica it would only say what is so anyway"
+    );
 }
 
 #[test]
@@ -269,6 +284,108 @@ fn the_emulator_can_be_reached_and_nothing_else_is_opened_for_it() {
 }
 
 #[test]
+fn keda_reaches_every_replica_and_nobody_else_asks() {
+    let objects = rendered(&[]);
+    let container = &the("Deployment", &objects)["spec"]["template"]["spec"]["containers"][0];
+    let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    let address = args
+        .iter()
+        .skip_while(|one| *one != "--scaler-address")
+        .nth(1)
+        .unwrap();
+    let service = the("Service", &objects);
+    let port = service["spec"]["ports"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["name"] == "scaler")
+        .unwrap();
+    assert_eq!(
+        *address,
+        format!(
+            "{}.{}.svc:{}",
+            service["metadata"]["name"].as_str().unwrap(),
+            service["metadata"]["namespace"].as_str().unwrap(),
+            port["port"]
+        )
+    );
+    let ingress = the("NetworkPolicy", &objects)["spec"]["ingress"].clone();
+    let scaler = &ingress[1];
+    assert_eq!(scaler["ports"][0]["port"], "scaler");
+    assert_eq!(
+        scaler["from"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+        "keda"
+    );
+    let rules = the("ClusterRole", &objects)["rules"].as_array().unwrap();
+    let keda: Vec<_> = rules
+        .iter()
+        .filter(|rule| words(rule, "apiGroups") == ["keda.sh"])
+        .collect();
+    assert_eq!(keda.len(), 1);
+    assert_eq!(words(keda[0], "resources"), ["scaledobjects"]);
+}
+
+const FEDERATION: [&str; 4] = [
+    "--set=config.identity.mode=federation",
+    "--set=config.identity.pool=tenants",
+    "--set=config.identity.provider=prod-eu",
+    "--set=config.identity.poolProjectNumber=123456789012",
+];
+
+/// The chart writes for the operator what the operator writes for its workers.
+#[test]
+fn elsewhere_than_on_gke_the_operator_has_a_token_of_its_own() {
+    let values = [
+        FEDERATION.as_slice(),
+        &["--set=config.identity.tokenUrl=https://sts.example.com:8443/token"],
+    ]
+    .concat();
+    let objects = rendered(&values);
+    let settings = ConfigFile::parse(&mounted_config(&objects))
+        .unwrap()
+        .into_settings("uid")
+        .unwrap();
+    let federation = settings.identity.federation.unwrap();
+    let pod = &the("Deployment", &objects)["spec"]["template"]["spec"];
+    let token = &pod["volumes"][1]["projected"]["sources"][0]["serviceAccountToken"];
+    assert_eq!(token["audience"], federation.audience);
+    let mount = &pod["containers"][0]["volumeMounts"][1];
+    assert_eq!(mount["readOnly"], true);
+    let path = format!(
+        "{}/{}",
+        mount["mountPath"].as_str().unwrap(),
+        token["path"].as_str().unwrap()
+    );
+    let file = &the("ConfigMap", &objects)["data"]["credentials.json"];
+    let file: Value = serde_json::from_str(file.as_str().unwrap()).unwrap();
+    assert_eq!(file, federation.credentials(&path));
+    let env = pod["containers"][0]["env"].as_array().unwrap();
+    assert!(
+        env.iter()
+            .any(|one| one["name"] == "GOOGLE_APPLICATION_CREDENTIALS"
+                && one["value"] == "/etc/event-operator/credentials.json")
+    );
+    let policy = the("NetworkPolicy", &objects).to_string();
+    assert!(policy.contains("8443") && !policy.contains("169.254.169.254"));
+    let on_gke = rendered(&[]);
+    assert!(
+        !the("Deployment", &on_gke)
+            .to_string()
+            .contains("GOOGLE_APPLICATION_CREDENTIALS")
+    );
+}
+
+#[test]
+fn a_federation_says_whose() {
+    let project = PROJECT[1];
+    let mode = "config.identity.mode=federation";
+    assert!(refusal(&["--set", project, "--set", mode]).contains("pool"));
+    let mut values = vec!["--set", project];
+    values.extend(&FEDERATION[..3]);
+    assert!(refusal(&values).contains("config.identity.poolProjectNumber is not set"));
+}
+
+#[test]
 fn what_needs_foreign_kinds_is_made_on_request() {
     let kinds = |values: &[&str]| -> Vec<Value> {
         let objects = rendered(values);
@@ -283,7 +400,7 @@ fn what_needs_foreign_kinds_is_made_on_request() {
 fn wrong_values_are_named() {
     let project = PROJECT[1];
     for (value, expected) in [
-        ("replicas=2", "/replicas"),
+        ("replicas=-1", "/replicas"),
         ("config.topicPrefx=x", "topicPrefx"),
         ("config.worker.timeout=1d", "/config/worker/timeout"),
         ("config.subscription.maxDeliveryAttempts=3", "maxDeliveryAttempts"),

@@ -1,0 +1,70 @@
+//! What a platform engineer does with Tenants, and waits for.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "this is how a test fails"
+)]
+
+use std::time::Duration;
+
+use crds::{ConditionType, Tenant, condition};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, Patch, PatchParams},
+};
+use serde_json::{Value, json};
+
+use crate::eventually::eventually;
+
+/// How long a change may take.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Applies a Tenant.
+pub async fn apply(client: &Client, name: &str, spec: Value) {
+    let tenant = json!({
+        "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "Tenant",
+        "metadata": {"name": name}, "spec": spec,
+    });
+    let api = Api::<Tenant>::all(client.clone());
+    api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(tenant))
+        .await
+        .unwrap();
+}
+
+/// Waits until a condition is true of the Tenant's newest generation, for this reason where one is given.
+pub async fn tenant_is(client: &Client, name: &str, what: ConditionType, reason: Option<&str>) -> Tenant {
+    let api = Api::<Tenant>::all(client.clone());
+    eventually(&format!("Tenant {name} is {what}"), PATIENCE, async || {
+        let tenant = api.get(name).await.unwrap();
+        let conditions = tenant.status.clone().unwrap_or_default().conditions;
+        let as_wanted = condition::holds(&conditions, what, tenant.metadata.generation)
+            && reason.is_none_or(|reason| condition::find(&conditions, what).unwrap().reason == reason);
+        if as_wanted { Ok(tenant) } else { Err(conditions) }
+    })
+    .await
+}
+
+/// Waits until it is Ready.
+pub async fn ready(client: &Client, name: &str) -> Tenant {
+    tenant_is(client, name, ConditionType::Ready, None).await
+}
+
+/// Deletes it, and waits until it is gone.
+pub async fn delete(client: &Client, name: &str) {
+    let api = Api::<Tenant>::all(client.clone());
+    api.delete(name, &DeleteParams::default()).await.unwrap();
+    gone(client, name).await;
+}
+
+/// Waits until it is gone.
+pub async fn gone(client: &Client, name: &str) {
+    let api = Api::<Tenant>::all(client.clone());
+    eventually(&format!("Tenant {name} is gone"), PATIENCE, async || {
+        match api.get_opt(name).await.unwrap() {
+            None => Ok(()),
+            Some(tenant) => Err(tenant.status),
+        }
+    })
+    .await;
+}

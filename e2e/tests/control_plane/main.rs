@@ -1,0 +1,28 @@
+//! Stories on a real control plane, with the operator in this process or as processes of its own. One program for all of
+//! them: it is linked once. `cargo test --workspace --test control_plane leadership` runs one file of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail by panic"
+)]
+
+mod admission;
+mod api_server;
+mod chart;
+mod crash;
+mod dead_letters;
+mod edits;
+mod federation;
+mod filter_change;
+mod google;
+mod hostile_owner;
+mod leadership;
+mod nonsense;
+mod operator;
+mod quota;
+mod rights;
+mod rollout;
+mod scaling;
+mod variables;
