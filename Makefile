@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration e2e deny
+.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker mutants-emulator worker-flood
 lint: ## Formatting, clippy, shell scripts
 	@.ci/lint.sh
 
@@ -34,11 +34,41 @@ integration: ## Tests against the control plane of the bundled Kubernetes
 	$(cluster) build --control-plane-only
 	cargo test --workspace --test '*'
 
+clients: ## Google's Python and Go clients against the emulator
+	@e2e/emulator/clients/run.sh
+
 e2e: ## The demo's story with checks, on the bundled cluster, and taken down again
 	@config/demo/demo.sh --check
 
+test-gcp: ## What only Google's own Pub/Sub can tell, in the project GCP_TEST_PROJECT (docs/google.md; half an hour)
+	@config/gcp/test.sh
+
+bench: bench-emulator bench-operator ## Figures of the emulator and the operator (nothing else should run)
+
+bench-emulator: ## How fast and how large the emulator is
+	cargo run --release --quiet -p pubsub-emulator --example bench
+
+bench-operator: ## How the operator does with 10, 100 and 900 tenants, and whether its bounds hold (docs/scale.md)
+	@e2e/bench/scale.sh
+
+mutants-emulator: ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; an hour or two)
+	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
+	cargo mutants --package pubsub-emulator
+
+test-long: ## The same faults with many more seeds, and 20 rollouts of pods (half an hour)
+	CRASH_SEEDS=500 cargo test --workspace --test control_plane crash
+	cargo test --workspace --test control_plane quota -- --ignored
+	EDIT_SEEDS=200 cargo test --workspace --test control_plane edits
+	ROLLOUTS=20 config/demo/demo.sh --check
+
+worker-flood: ## A million small events and a thousand of 10 MB through the worker, within 2 GiB (minutes; release profile)
+	cargo test --release -p event-worker --test worker flood -- --ignored --nocapture --test-threads=1
+
 deny: ## Licences, bans, sources and advisories of the dependencies
 	@.ci/deny.sh
+
+bench-worker: ## The event worker beside workers in Go and Python (up to an hour; nothing else should run)
+	@e2e/bench/run.sh --redis
 
 ##@ What is made
 .PHONY: crds images build-worker push-worker build-operator push-operator

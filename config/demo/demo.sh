@@ -15,6 +15,8 @@ here=$(dirname "$(readlink -f "$0")")
 . "$here/install.sh"
 # shellcheck source=config/demo/story.sh
 . "$here/story.sh"
+# shellcheck source=config/demo/rollouts.sh
+. "$here/rollouts.sh"
 # shellcheck source=config/demo/report.sh
 . "$here/report.sh"
 
@@ -32,6 +34,7 @@ finish() {
     report || true
     printf '\n%s✗ The demo failed after %d s; the reason stands above the report.%s\n' "$red" "$SECONDS" "$plain" >&2
   fi
+  end_servers
   if $check; then
     "$here/down.sh" || code=1
   fi
@@ -58,6 +61,7 @@ show_guard
 if $check; then
   check_bad_sample
   check_retain
+  check_rollouts
   check_uninstall
   ok "The story holds"
   exit
@@ -71,7 +75,7 @@ cat <<END
   kubectl -n $one logs deployment/event-worker --follow
 
 Publish an event yourself:
-  PUBSUB_EMULATOR_HOST=$emulator $(binaries)/eventctl publish --project $project \\
+  PUBSUB_EMULATOR_HOST=$emulator $(binaries dev)/eventctl publish --project $project \\
     --topic $topic --tenant $one --type document.ingested --data '{"document_id": "mine"}'
 
 The operator's metrics, at http://127.0.0.1:8080/metrics:

@@ -1,6 +1,9 @@
 # Sourced: the demo's names, and its tools.
 # shellcheck shell=bash disable=SC2034,SC2154
 
+# shellcheck source=config/lib/binaries.sh
+. "$root/config/lib/binaries.sh"
+
 cluster=$root/e2e/cluster/cluster
 images=$root/.cache/images
 project=demo-project
@@ -11,8 +14,7 @@ one=tenant-123 two=tenant-456
 kubectl() { "$root/.cache/cluster/bin/kubectl" "$@"; }
 helm() { "$root/.cache/cluster/bin/helm" "$@"; }
 # eventctl of the same build as the images, talking to the emulator through its NodePort.
-eventctl() { PUBSUB_EMULATOR_HOST=$emulator "$(binaries)/eventctl" "$@"; }
-binaries() { echo "${CARGO_TARGET_DIR:-$root/target}/$(rustc -vV | sed -n 's/^host: //p')/debug"; }
+eventctl() { PUBSUB_EMULATOR_HOST=$emulator "$(binaries dev)/eventctl" "$@"; }
 
 # publish TENANT DOCUMENT: publishes one event, prints its id.
 publish() {

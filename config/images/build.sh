@@ -10,6 +10,8 @@
 set -euo pipefail
 # shellcheck source=config/lib/say.sh
 . "$(dirname "$0")/../lib/say.sh"
+# shellcheck source=config/lib/binaries.sh
+. "$root/config/lib/binaries.sh"
 
 profile=dev registry='' names=()
 while [ $# -gt 0 ]; do
@@ -62,8 +64,8 @@ buildah_() {
 compile() {
   need cargo https://rustup.rs "it compiles the binaries"
   case $profile in
-    # All of the workspace, so that features and artefacts are those of `cargo test`.
-    dev) cargo build --workspace --bins ;;
+    # Tests have more features than programs, and so other artefacts. Where they are built anyway, theirs serve.
+    dev) if [ -n "${TESTS_ARE_BUILT:-}" ]; then cargo build --workspace --bins --tests --examples; else cargo build --workspace --bins; fi ;;
     release)
       local name packages=()
       for name in "${names[@]}"; do packages+=(--package "$name"); done
@@ -133,7 +135,6 @@ need strip binutils "it takes debug information out of binaries"
 phase "Images: ${names[*]} ($profile profile, with $tool)"
 compile
 ok "Binaries are built"
-case $profile in release) folder=release ;; *) folder=debug ;; esac
-binaries=${CARGO_TARGET_DIR:-$root/target}/$(rustc -vV | sed -n 's/^host: //p')/$folder
+binaries=$(binaries "$profile")
 bundle=$(ca_bundle)
 for name in "${names[@]}"; do build "$name"; done
