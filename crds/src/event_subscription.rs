@@ -182,6 +182,16 @@ pub struct Draining {
     pub switched_at: Option<Time>,
 }
 
+/// When the rights on the worker's subscription were seen to be as wanted.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessVerified {
+    /// When its policy was read or written last. After iamResync it is read again.
+    pub at: Time,
+    /// Stands for the subscription and the rights that were seen. Where others are wanted, they are looked at at once.
+    pub fingerprint: String,
+}
+
 /// What the operator found and did.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -207,6 +217,9 @@ pub struct EventSubscriptionStatus {
     /// Subscriptions whose place another took, and that the worker pulls until they are empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draining: Vec<Draining>,
+    /// When the rights on the worker's subscription were seen to be as wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_verified: Option<AccessVerified>,
     /// What is true of it; see the API reference for each type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::manifest::conditions_schema")]

@@ -15,8 +15,8 @@ pub mod worker;
 pub use condition::{ConditionType, Conditioned, Reason};
 pub use duration::Span;
 pub use event_subscription::{
-    DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec, EventSubscriptionStatus,
-    RetryPolicy, SubscriptionSettings, TenantRef,
+    AccessVerified, DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec,
+    EventSubscriptionStatus, RetryPolicy, SubscriptionSettings, TenantRef,
 };
 pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus};
 pub use worker::{EnvVar, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};

@@ -1,6 +1,6 @@
 //! What every reconcile has at hand.
 
-use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crds::{EventSubscription, Tenant};
 use events::TopicName;
@@ -14,10 +14,7 @@ use kube::{
 };
 use parking_lot::Mutex;
 use rand::Rng as _;
-use tokio::{
-    sync::{OwnedMutexGuard, watch},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     failure::Failure,
@@ -28,6 +25,7 @@ use crate::{
     queue::Queue,
     settings::Settings,
     tenant::wave::Wave,
+    turns::Turns,
 };
 
 /// Clients, caches and settings.
@@ -203,26 +201,5 @@ impl Retries {
 
     fn forget(&self, id: &str) {
         self.counts.lock().remove(id);
-    }
-}
-
-/// One at a time for each key.
-pub struct Turns<K> {
-    locks: Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>,
-}
-
-impl<K> Default for Turns<K> {
-    fn default() -> Self {
-        Self {
-            locks: Mutex::new(HashMap::new()),
-        }
-    }
-}
-
-impl<K: Eq + Hash + Clone> Turns<K> {
-    /// Waits for its turn, which lasts until the guard is dropped.
-    pub async fn take(&self, key: &K) -> OwnedMutexGuard<()> {
-        let lock = Arc::clone(self.locks.lock().entry(key.clone()).or_default());
-        lock.lock_owned().await
     }
 }

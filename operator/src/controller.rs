@@ -33,7 +33,7 @@ use crate::{
         watch::{Change, once_cached, tireless},
     },
     queue::{Lane, Queue},
-    subscription::{self, dead_letters},
+    subscription::{self, dead_letters, validate::are_rivals},
     tenant,
 };
 
@@ -100,6 +100,10 @@ pub async fn run(
         let changes = changes.inspect_ok(move |object| {
             if kind == Kind::ServiceAccount {
                 tell.subscriptions_in(object.metadata.namespace.as_deref());
+            }
+            // Its label says for which Tenant those inside may speak.
+            if kind == Kind::Namespace {
+                tell.subscriptions_in(object.metadata.name.as_deref());
             }
         });
         tenants = tenants.watches_stream_with(changes, tenant_of_child, kind.api_resource());
@@ -189,6 +193,11 @@ impl Tell {
         self.subscriptions(|one| one.metadata.namespace.as_deref() == namespace);
     }
 
+    /// Those whose objects in Pub/Sub are the same: one of them may have waited for this one's end.
+    fn rivals_of(&self, one: &EventSubscription) {
+        self.subscriptions(|other| are_rivals(one, other));
+    }
+
     fn subscriptions(&self, wanted: impl Fn(&EventSubscription) -> bool) {
         for one in self.known.state_filter(|one| wanted(one)) {
             let _ = self.subscriptions.unbounded_send(ObjectRef::from_obj(&*one));
@@ -214,14 +223,20 @@ fn tenant_changes(
     })
 }
 
-/// The changes of EventSubscriptions that matter; Tenants are told of all, since they sum up status.
+/// The changes of EventSubscriptions that matter; Tenants are told of all, since they sum up status, and those for the same
+/// topic of the end of one.
 fn subscription_changes(
     client: &Client,
     writer: Writer<EventSubscription>,
     queue: Arc<Queue<ObjectRef<EventSubscription>>>,
     tell: Tell,
 ) -> impl Stream<Item = Result<EventSubscription, watcher::Error>> + Send + 'static {
-    let changes = own_changes(client, writer, move |change| tell.tenant_of(change.object()));
+    let changes = own_changes(client, writer, move |change| {
+        tell.tenant_of(change.object());
+        if let Change::Gone(one) = change {
+            tell.rivals_of(one);
+        }
+    });
     changes.inspect_ok(move |one| queue.hurry(&ObjectRef::from_obj(one)))
 }
 

@@ -138,6 +138,11 @@ impl From<PubSubError> for Failure {
     fn from(error: PubSubError) -> Self {
         let (class, reason, advice) = match error.code {
             Code::ResourceExhausted => (Class::Throttled, Reason::Throttled, " Tried again when there is quota.".to_owned()),
+            Code::LimitReached => (
+                Class::Blocked,
+                Reason::QuotaExceeded,
+                " Raise the limit, delete what nobody needs, or give Tenants a projectId of their own.".to_owned(),
+            ),
             Code::PermissionDenied | Code::Unauthenticated => (
                 Class::Blocked,
                 Reason::PermissionDenied,
@@ -236,6 +241,14 @@ mod tests {
                 .message
                 .contains("pubsub.subscriptions.create on projects/p/subscriptions/s")
         );
+    }
+
+    #[test]
+    fn a_full_project_is_no_matter_of_patience() {
+        let full = pubsub("CreateSubscription", Code::LimitReached);
+        assert_eq!((full.class, full.reason), (Class::Blocked, Reason::QuotaExceeded));
+        let busy = pubsub("CreateSubscription", Code::ResourceExhausted);
+        assert_eq!((busy.class, busy.reason), (Class::Throttled, Reason::Throttled));
     }
 
     #[test]

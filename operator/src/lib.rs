@@ -23,7 +23,7 @@
 //! | [`status`] | how are conditions made? |
 //! | [`leader`] | may this replica write? |
 //! | [`controller`] | what triggers a reconcile? |
-//! | [`queue`] | who is reconciled next? |
+//! | [`queue`], [`turns`] | who is reconciled next, and who has to wait? |
 //! | [`metrics`], [`census`], [`http`] | what can be seen from outside? |
 
 pub mod args;
@@ -45,3 +45,4 @@ pub mod settings;
 pub mod status;
 pub mod subscription;
 pub mod tenant;
+pub mod turns;

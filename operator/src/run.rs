@@ -20,7 +20,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     args::Args,
-    context::{Context, Queues, Retries, Turns},
+    context::{Context, Queues, Retries},
     controller::{self, Caches},
     http::{self, Activity},
     kubernetes::Children,
@@ -32,6 +32,7 @@ use crate::{
     settings::{ConfigFile, Settings, SettingsError},
     subscription::dead_letters::first_measurement,
     tenant::wave::Wave,
+    turns::Turns,
 };
 
 /// How long the CRDs may take to appear before the operator gives up and lets Kubernetes start it again.

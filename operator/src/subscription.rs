@@ -1,5 +1,6 @@
 //! The EventSubscription's stages, one file each, in their order; [`reconcile`] reads them aloud.
 
+pub mod access;
 pub mod apply;
 pub mod dead_letters;
 mod delete;
@@ -10,5 +11,6 @@ pub mod ownership;
 pub mod plan;
 pub mod reconcile;
 pub mod status;
+pub mod strays;
 pub mod succession;
 pub mod validate;

@@ -155,6 +155,11 @@ impl Emulator {
         self.api.gate.faults.add(fault);
     }
 
+    /// Forgets the planned faults that are for exactly this part of a resource's name.
+    pub fn lift_faults(&self, resource: &str) {
+        self.api.gate.faults.lift(resource);
+    }
+
     /// Forgets all planned faults.
     pub fn clear_faults(&self) {
         self.api.gate.faults.clear();

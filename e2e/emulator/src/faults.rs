@@ -110,6 +110,11 @@ impl FaultPlan {
         self.faults.lock().0.clear();
     }
 
+    pub(crate) fn lift(&self, resource: &str) {
+        let faults = &mut self.faults.lock().0;
+        faults.retain(|fault| fault.resource.as_deref() != Some(resource));
+    }
+
     /// What is left of the plan.
     pub(crate) fn list(&self) -> Vec<Fault> {
         self.faults.lock().0.clone()
@@ -149,6 +154,20 @@ mod tests {
         let struck: Vec<bool> = (0..5).map(|_| plan.strike("A.B", "r").is_some()).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         assert!(plan.strike("B.B", "r").is_none());
+    }
+
+    #[test]
+    fn one_resource_is_let_be_and_the_others_are_not() {
+        let plan = FaultPlan::new(0);
+        for resource in ["-a-", "-ab-"] {
+            plan.add(Fault {
+                resource: Some(resource.to_owned()),
+                ..Fault::default()
+            });
+        }
+        plan.lift("-a-");
+        assert!(plan.strike("Get", "x-a-y").is_none());
+        assert!(plan.strike("Get", "x-ab-y").is_some());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use e2e::{
     control_plane::{ADMIN, ControlPlane, OPERATOR, SECOND_OPERATOR},
     eventually::eventually,
     process::Operator,
+    pubsub::resyncs,
     stage::{install_crds, play_kubelet},
     tenants::{apply, ready},
 };
@@ -129,6 +130,7 @@ async fn one_replica_writes_and_the_other_takes_over() {
         }
     })
     .await;
+    let calls = emulator.calls().len();
     let asked = std::time::Instant::now();
     second.signal("TERM").unwrap();
     leads(&client, OPERATOR).await;
@@ -142,6 +144,16 @@ async fn one_replica_writes_and_the_other_takes_over() {
     })
     .await;
     assert_eq!(status.code(), Some(0), "{}", second.log());
+
+    // It finds in status which rights the one before it saw, and asks for none of them again.
+    resyncs(&emulator, 2).await;
+    let since = emulator.calls().split_off(calls);
+    let asked_for: Vec<_> = since
+        .iter()
+        .filter(|call| call.method.ends_with("GetIamPolicy") && call.resource.contains("/subscriptions/"))
+        .map(|call| &call.resource)
+        .collect();
+    assert_eq!(asked_for, Vec::<&String>::new());
 
     // Killed, it leaves the lease behind, and the next takes it when it has ended.
     let fourth = start(SECOND_OPERATOR);

@@ -18,8 +18,11 @@ pub enum Code {
     AlreadyExists,
     /// A permission is missing.
     PermissionDenied,
-    /// A quota or limit is used up.
+    /// A quota is used up; there is more by and by.
     ResourceExhausted,
+    /// The project has as many as it may, until somebody deletes some or raises the limit. Pub/Sub says `RESOURCE_EXHAUSTED` of
+    /// this too, but asking less often does not help.
+    LimitReached,
     /// The state does not allow it.
     FailedPrecondition,
     /// Somebody else changed it meanwhile.
@@ -57,6 +60,7 @@ impl Code {
             Self::AlreadyExists => "ALREADY_EXISTS",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::LimitReached => "LIMIT_REACHED",
             Self::FailedPrecondition => "FAILED_PRECONDITION",
             Self::Aborted => "ABORTED",
             Self::OutOfRange => "OUT_OF_RANGE",

@@ -9,12 +9,14 @@ use std::{
 };
 
 use events::{ProjectId, SubscriptionName, TopicName};
+use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
 use crate::{
     settings::Settings,
     subscription::ownership::{Stamp, key},
+    turns::Turns,
 };
 
 use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
@@ -27,6 +29,8 @@ pub struct Inventory {
     visibility_lag: Duration,
     projects: Mutex<HashMap<ProjectId, Arc<Project>>>,
     numbers: Mutex<HashMap<ProjectId, u64>>,
+    /// Policies of topics that are being read: all tenants want the same ones.
+    reading: Turns<TopicName>,
 }
 
 #[derive(Default)]
@@ -43,7 +47,17 @@ struct Shelf {
     subscriptions: Known<SubscriptionName, SubscriptionConfig>,
     /// Subscriptions by the owner in their labels, so that a thousand owners do not each look through all.
     owned: HashMap<Owner, BTreeSet<SubscriptionName>>,
-    policies: HashMap<Resource, (Policy, Instant)>,
+    /// `None`: in doubt.
+    policies: HashMap<Resource, Option<Seen>>,
+}
+
+/// A policy, as it was read or written.
+#[derive(Clone)]
+struct Seen {
+    policy: Policy,
+    at: Instant,
+    /// The same, for people.
+    time: Timestamp,
 }
 
 impl Shelf {
@@ -148,6 +162,7 @@ impl Inventory {
             visibility_lag: settings.visibility_lag,
             projects: Mutex::default(),
             numbers: Mutex::default(),
+            reading: Turns::default(),
         }
     }
 
@@ -232,6 +247,14 @@ impl Inventory {
         Ok(project.shelf.read().subscriptions.objects.get(name).cloned())
     }
 
+    /// The subscription as it was listed or written last, even if that is in doubt.
+    #[must_use]
+    pub fn remembered(&self, name: &SubscriptionName) -> Option<SubscriptionConfig> {
+        let project = self.project(name.project());
+        let shelf = project.shelf.read();
+        shelf.subscriptions.objects.get(name).cloned()
+    }
+
     /// The subscriptions of a project whose labels are as `wanted` says, as far as is known. Those in doubt whose ids begin
     /// with `prefix` are read first: whoever made them may have been one of ours.
     ///
@@ -243,8 +266,45 @@ impl Inventory {
         prefix: &str,
         owner: &Owner,
     ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
+        self.settle(id, prefix).await?;
         let project = self.project(id);
+        let shelf = project.shelf.read();
+        let names = shelf.owned.get(owner).into_iter().flatten();
+        Ok(names
+            .filter_map(|name| shelf.subscriptions.objects.get(name).cloned())
+            .collect())
+    }
+
+    /// The subscriptions of a project that a cluster's operator made for a Tenant, whatever topic they are for.
+    ///
+    /// # Errors
+    /// When one has to be read and cannot be.
+    pub async fn stamped(
+        &self,
+        id: &ProjectId,
+        cluster: &str,
+        tenant: &str,
+    ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
+        self.settle(id, "").await?;
+        let is_its = |one: &&SubscriptionConfig| {
+            let label = |key| one.labels.get(key).map(String::as_str);
+            label(key::CLUSTER) == Some(cluster) && label(key::TENANT) == Some(tenant)
+        };
+        let project = self.project(id);
+        let shelf = project.shelf.read();
+        Ok(shelf
+            .subscriptions
+            .objects
+            .values()
+            .filter(is_its)
+            .cloned()
+            .collect())
+    }
+
+    /// Reads the subscriptions in doubt whose ids begin with `prefix`.
+    async fn settle(&self, id: &ProjectId, prefix: &str) -> Result<(), PubSubError> {
         let in_doubt: Vec<_> = {
+            let project = self.project(id);
             let shelf = project.shelf.read();
             let names = shelf.subscriptions.in_doubt.iter();
             names
@@ -255,11 +315,7 @@ impl Inventory {
         for name in in_doubt {
             self.subscription(&name).await?;
         }
-        let shelf = project.shelf.read();
-        let names = shelf.owned.get(owner).into_iter().flatten();
-        Ok(names
-            .filter_map(|name| shelf.subscriptions.objects.get(name).cloned())
-            .collect())
+        Ok(())
     }
 
     /// Shows every subscription that is remembered, of all projects.
@@ -281,16 +337,45 @@ impl Inventory {
     /// # Errors
     /// When it has to be read and cannot be.
     pub async fn policy(&self, resource: &Resource) -> Result<Policy, PubSubError> {
-        let project = self.project(resource.project());
-        let known = project.shelf.read().policies.get(resource).cloned();
-        if let Some((policy, at)) = known
-            && at.elapsed() < self.policy_max_age
-        {
-            return Ok(policy);
+        if let Some(seen) = self.fresh_policy(resource) {
+            return Ok(seen.policy);
+        }
+        let _turn = match resource {
+            Resource::Topic(name) => Some(self.reading.take(name).await),
+            Resource::Subscription(_) => None,
+        };
+        if let Some(seen) = self.fresh_policy(resource) {
+            return Ok(seen.policy);
         }
         let policy = self.pubsub.policy(resource).await?;
         self.note_policy(resource, policy.clone());
         Ok(policy)
+    }
+
+    fn fresh_policy(&self, resource: &Resource) -> Option<Seen> {
+        let project = self.project(resource.project());
+        let known = project.shelf.read().policies.get(resource).cloned();
+        known
+            .flatten()
+            .filter(|seen| seen.at.elapsed() < self.policy_max_age)
+    }
+
+    /// Whether anything is known of its policy from this process's own looks and writes: that it was so, or is in doubt.
+    #[must_use]
+    pub fn met_policy(&self, resource: &Resource) -> bool {
+        self.project(resource.project())
+            .shelf
+            .read()
+            .policies
+            .contains_key(resource)
+    }
+
+    /// When this process read or wrote the policy last, to the second, which is what status keeps.
+    #[must_use]
+    pub fn policy_seen_at(&self, resource: &Resource) -> Option<Timestamp> {
+        let project = self.project(resource.project());
+        let shelf = project.shelf.read();
+        shelf.policies.get(resource)?.as_ref().map(|seen| seen.time)
     }
 
     /// The number of a project, asked for once.
@@ -338,18 +423,24 @@ impl Inventory {
 
     /// Remembers a policy.
     pub fn note_policy(&self, resource: &Resource, policy: Policy) {
+        let now = Timestamp::now();
+        let seen = Seen {
+            policy,
+            at: Instant::now(),
+            time: Timestamp::from_second(now.as_second()).unwrap_or(now),
+        };
         self.project(resource.project())
             .shelf
             .write()
             .policies
-            .insert(resource.clone(), (policy, Instant::now()));
+            .insert(resource.clone(), Some(seen));
     }
 
     /// A write failed in a way that leaves open what is there now: the next look reads this object by itself.
     pub fn doubt(&self, resource: &Resource) {
         let project = self.project(resource.project());
         let mut shelf = project.shelf.write();
-        shelf.policies.remove(resource);
+        shelf.policies.insert(resource.clone(), None);
         match resource {
             Resource::Topic(name) => shelf.topics.in_doubt.insert(name.clone()),
             Resource::Subscription(name) => shelf.subscriptions.in_doubt.insert(name.clone()),

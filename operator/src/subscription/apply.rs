@@ -95,6 +95,7 @@ const fn leaves_open_what_is_there(code: Code) -> bool {
         Code::InvalidArgument
         | Code::PermissionDenied
         | Code::ResourceExhausted
+        | Code::LimitReached
         | Code::OutOfRange
         | Code::Unimplemented
         | Code::Unauthenticated

@@ -11,7 +11,7 @@ use super::{
     apply,
     finalize::{self, Kept},
     ownership::{Role, Rules, key},
-    reconcile::tenant,
+    reconcile::{surroundings, tenant},
     status, validate,
 };
 use crate::{
@@ -57,6 +57,11 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     let labelled = ctx.children.tenant_of_namespace(&namespace);
     let tenant = tenant(subscription, ctx);
     if !validate::is_at_home(subscription, labelled.as_deref(), tenant.as_deref()) {
+        return Ok(());
+    }
+    if let Some(heir) = validate::heir(subscription, &surroundings(subscription, ctx).siblings) {
+        let (name, namespace) = (subscription.name_any(), subscription.namespace());
+        tracing::info!(name, namespace, heir, "What it had is another's from now on.");
         return Ok(());
     }
     let kept = kept(subscription, tenant.as_deref(), ctx).await?;

@@ -2,6 +2,7 @@
 //! here ends the reconcile, so that "could not look" never becomes "is not there".
 
 use super::{
+    access::{Access, Earlier},
     desired::Desired,
     ownership::{Role, Stamp, key},
 };
@@ -35,7 +36,7 @@ pub struct Pulled {
     /// The subscription.
     pub config: SubscriptionConfig,
     /// Who has rights on it.
-    pub policy: Policy,
+    pub access: Access,
     /// What Monitoring says of its oldest message; asked only once another has taken its place.
     pub oldest: Result<Option<Oldest>, Unread>,
 }
@@ -49,6 +50,7 @@ pub async fn observe(
     fleet: &Fleet,
     desired: &Desired,
     stamp: &Stamp,
+    earlier: &Earlier<'_>,
 ) -> Result<Observed, PubSubError> {
     inventory.refresh(desired.topic.name.project()).await?;
     inventory.refresh(desired.subscription.name.project()).await?;
@@ -62,9 +64,7 @@ pub async fn observe(
     let mut pulled = Vec::new();
     for config in subscriptions(inventory, desired, stamp).await? {
         pulled.push(Pulled {
-            policy: inventory
-                .policy(&Resource::Subscription(config.name.clone()))
-                .await?,
+            access: access(inventory, &config, desired, earlier).await?,
             oldest: match config.labels.contains_key(key::SWITCHED_AT) {
                 true => fleet.oldest(&config.name).await,
                 false => Ok(None),
@@ -82,6 +82,20 @@ pub async fn observe(
         dead_letter_topic,
         dead_letter_subscription,
     })
+}
+
+/// What this process saw or wrote itself counts more than what status says of an earlier one.
+async fn access(
+    inventory: &Inventory,
+    config: &SubscriptionConfig,
+    desired: &Desired,
+    earlier: &Earlier<'_>,
+) -> Result<Access, PubSubError> {
+    let resource = Resource::Subscription(config.name.clone());
+    if !inventory.met_policy(&resource) && earlier.saw(config, &desired.subscription_grants) {
+        return Ok(Access::Verified);
+    }
+    inventory.policy(&resource).await.map(Access::Read)
 }
 
 async fn subscriptions(

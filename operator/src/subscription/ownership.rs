@@ -22,7 +22,11 @@ pub mod key {
     /// When its owner let it go, in seconds since 1970.
     pub const RELEASED_AT: &str = "event-operator-released-at";
 
-    /// All of them.
+    /// When a subscription that is pulled was made, in milliseconds since 1970. It tells a subscription from one of the same name
+    /// before it, and is never changed: it says nothing of the owner, and so it is not one of [`ALL`].
+    pub const MADE_AT: &str = "event-operator-made-at";
+
+    /// All that say whose an object is.
     pub const ALL: [&str; 7] = [
         MANAGED_BY,
         CLUSTER,

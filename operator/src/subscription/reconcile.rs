@@ -2,9 +2,10 @@
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use crds::{EventSubscription, Reason, Tenant, label};
+use crds::{AccessVerified, EventSubscription, Reason, Tenant, label};
 use events::SubscriptionName;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt as _,
     runtime::{controller::Action, events::EventType, reflector::ObjectRef},
@@ -12,13 +13,14 @@ use kube::{
 use tokio::time::Instant;
 
 use super::{
+    access::{self, Earlier},
     apply::{self, Outcome},
     dead_letters::DeadLetters,
     delete,
     desired::{Desired, Principals, desired},
     observe::observe,
     plan::{self, About, Plan, plan},
-    status::{self, Progress},
+    status::{self, Known, Progress},
     validate::{Surroundings, Valid, validate},
 };
 use crate::{
@@ -26,6 +28,7 @@ use crate::{
     failure::Failure,
     identity::Account,
     kubernetes::{Key, Kind, write},
+    pubsub::Resource,
     queue::Lane,
     tenant::desired::WORKER,
 };
@@ -81,13 +84,16 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
     };
     let lane = Lane::of(subscription);
     match converge(subscription, &valid, ctx).await {
-        Ok((plan, outcome)) => {
+        Ok((plan, outcome, access)) => {
             let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
-            let letters = DeadLetters::known(kept, &ctx.backlogs);
+            let known = Known {
+                dead_letters: DeadLetters::known(kept, &ctx.backlogs),
+                access,
+            };
             say(
                 subscription,
                 ctx,
-                &Progress::Planned(&valid, &plan, &outcome, &letters),
+                &Progress::Planned(&valid, &plan, &outcome, &known),
             )
             .await?;
             let next = next(&plan);
@@ -167,35 +173,61 @@ async fn converge(
     subscription: &EventSubscription,
     valid: &Valid,
     ctx: &Context,
-) -> Result<(Plan, Outcome), Failure> {
+) -> Result<(Plan, Outcome, Option<AccessVerified>), Failure> {
     let principals = principals(valid, subscription, ctx).await?; // I/O: reads, remembered
     let desired = desired(valid, &principals, &ctx.settings); // pure
-    let before = before(subscription);
-    let mut plan = look(valid, &desired, before.as_ref(), ctx).await?; // I/O: reads, then pure
+    let mut plan = look(valid, &desired, subscription, ctx).await?; // I/O: reads, then pure
     // Topics are shared: whoever waits here finds them made by the one before.
     let _turn = if plan.touches_topics() {
         let turn = ctx.turns.take(&valid.topic).await;
-        plan = look(valid, &desired, before.as_ref(), ctx).await?;
+        plan = look(valid, &desired, subscription, ctx).await?;
         Some(turn)
     } else {
         None
     };
     let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await; // I/O: writes
-    Ok((plan, outcome))
+    let access = seen(subscription, &desired, &plan, ctx); // from the inventory
+    Ok((plan, outcome, access))
+}
+
+/// When the rights on the current subscription were seen last: by this process, or by one before it that status tells of.
+fn seen(
+    subscription: &EventSubscription,
+    desired: &Desired,
+    plan: &Plan,
+    ctx: &Context,
+) -> Option<AccessVerified> {
+    let name = plan.current.as_ref()?;
+    let resource = Resource::Subscription(name.clone());
+    if !ctx.inventory.met_policy(&resource) {
+        return verified(subscription).cloned();
+    }
+    let config = ctx.inventory.remembered(name)?;
+    Some(AccessVerified {
+        at: Time(ctx.inventory.policy_seen_at(&resource)?),
+        fingerprint: access::fingerprint(&config, &desired.subscription_grants),
+    })
 }
 
 async fn look(
     valid: &Valid,
     desired: &Desired,
-    before: Option<&SubscriptionName>,
+    subscription: &EventSubscription,
     ctx: &Context,
 ) -> Result<Plan, Failure> {
-    let observed = observe(&ctx.inventory, &ctx.fleet, desired, &valid.stamp).await?; // I/O: reads
+    let now = Timestamp::now();
+    let earlier = Earlier {
+        seen: verified(subscription),
+        max_age: ctx.settings.iam_resync,
+        now,
+    };
+    let observed = observe(&ctx.inventory, &ctx.fleet, desired, &valid.stamp, &earlier).await?; // I/O: reads
+    let before = before(subscription);
     let about = About {
         rules: &valid.rules,
-        before,
+        before: before.as_ref(),
         drain_margin: ctx.settings.drain.margin,
-        now: Timestamp::now(),
+        now,
     };
     plan(desired, &observed, &valid.stamp, &about) // pure
 }
@@ -204,6 +236,11 @@ async fn look(
 fn before(subscription: &EventSubscription) -> Option<SubscriptionName> {
     let name = subscription.status.as_ref()?.subscription.as_deref()?;
     SubscriptionName::parse(name).ok()
+}
+
+/// What status says of the last look at the rights.
+fn verified(subscription: &EventSubscription) -> Option<&AccessVerified> {
+    subscription.status.as_ref()?.access_verified.as_ref()
 }
 
 /// Who gets rights: Pub/Sub's service agent, and the worker's ServiceAccount, which the Tenant makes first.
@@ -240,7 +277,7 @@ pub(super) fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<
         .get(&ObjectRef::new(&subscription.spec.tenant_ref.name))
 }
 
-fn surroundings(subscription: &EventSubscription, ctx: &Context) -> Surroundings {
+pub(super) fn surroundings(subscription: &EventSubscription, ctx: &Context) -> Surroundings {
     let namespace = subscription.namespace().unwrap_or_default();
     Surroundings {
         tenant: tenant(subscription, ctx),

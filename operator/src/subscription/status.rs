@@ -1,6 +1,6 @@
 //! Pure: what the reconcile of an EventSubscription says in status.
 
-use crds::{ConditionType, Draining, EventSubscription, EventSubscriptionStatus, Reason};
+use crds::{AccessVerified, ConditionType, Draining, EventSubscription, EventSubscriptionStatus, Reason};
 use events::SubscriptionName;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -26,7 +26,16 @@ pub enum Progress<'a> {
     /// It makes sense, but what is there could not be read, or must not be touched.
     Unplanned(&'a Valid, &'a Failure),
     /// A plan was carried out, wholly or up to a failure.
-    Planned(&'a Valid, &'a Plan, &'a Outcome, &'a DeadLetters),
+    Planned(&'a Valid, &'a Plan, &'a Outcome, &'a Known),
+}
+
+/// What is known beside what was planned.
+#[derive(Debug)]
+pub struct Known {
+    /// What waits in the dead-letter subscription.
+    pub dead_letters: DeadLetters,
+    /// When the rights on the current subscription were seen.
+    pub access: Option<AccessVerified>,
 }
 
 /// The status to write.
@@ -54,13 +63,15 @@ pub fn status(
             }
             Verdict::failed(failure)
         }
-        Progress::Planned(valid, plan, outcome, dead_letters) => {
+        Progress::Planned(valid, plan, outcome, known) => {
             for aspect in ASPECTS {
                 aspect_of_plan(&mut conditions, aspect, valid, plan, outcome);
             }
             draining(&mut conditions, plan);
-            dead_letters.say(&mut conditions);
+            known.dead_letters.say(&mut conditions);
             name(&mut status, valid, plan, outcome);
+            let granted = open_step(plan, outcome, ConditionType::AccessReady).is_none();
+            status.access_verified = known.access.clone().filter(|_| granted);
             match &outcome.failure {
                 Some(failure) => Verdict::failed(failure),
                 None => Verdict::ready(ready_message(valid)),

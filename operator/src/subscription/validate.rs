@@ -91,6 +91,14 @@ pub fn validate(
             ),
         ));
     }
+    if let Some(leaving) = leaving(subscription, &around.siblings) {
+        return Err(Failure {
+            reason: Reason::Progressing,
+            ..Failure::transient(format!(
+                "Waits for EventSubscription {leaving:?}, which is being deleted and lets go of the same subscriptions."
+            ))
+        });
+    }
     Ok(fill(named, subscription, tenant, settings))
 }
 
@@ -262,16 +270,42 @@ pub fn deletion_policy(subscription: &EventSubscription, tenant: Option<&Tenant>
 /// then the older.
 fn winner(this: &EventSubscription, siblings: &[Arc<EventSubscription>]) -> Option<String> {
     let rank = |one: &EventSubscription| (is_generated(one), one.creation_timestamp(), one.uid());
-    siblings
-        .iter()
-        .filter(|other| other.uid() != this.uid() && other.metadata.deletion_timestamp.is_none())
-        .filter(|other| {
-            other.namespace() == this.namespace()
-                && other.spec.settings.topic == this.spec.settings.topic
-                && other.spec.tenant_ref == this.spec.tenant_ref
-        })
+    rivals(this, siblings)
+        .filter(|other| other.metadata.deletion_timestamp.is_none())
         .find(|other| rank(other) < rank(this))
         .map(|other| other.name_any())
+}
+
+/// One before it that has not let go yet: what both did at the same time would come to what neither wants.
+fn leaving(this: &EventSubscription, siblings: &[Arc<EventSubscription>]) -> Option<String> {
+    rivals(this, siblings)
+        .find(|other| other.metadata.deletion_timestamp.is_some())
+        .map(|other| other.name_any())
+}
+
+/// One that stays when this goes, and whose objects in Pub/Sub are the same: from then on they are its own.
+#[must_use]
+pub fn heir(this: &EventSubscription, siblings: &[Arc<EventSubscription>]) -> Option<String> {
+    rivals(this, siblings)
+        .find(|other| other.metadata.deletion_timestamp.is_none())
+        .map(|other| other.name_any())
+}
+
+/// The others of the same tenant and topic, whose objects in Pub/Sub are the same.
+fn rivals<'a>(
+    this: &EventSubscription,
+    siblings: &'a [Arc<EventSubscription>],
+) -> impl Iterator<Item = &'a Arc<EventSubscription>> {
+    siblings.iter().filter(|other| are_rivals(this, other))
+}
+
+/// Whether two come to the same objects in Pub/Sub.
+#[must_use]
+pub fn are_rivals(this: &EventSubscription, other: &EventSubscription) -> bool {
+    other.uid() != this.uid()
+        && other.namespace() == this.namespace()
+        && other.spec.settings.topic == this.spec.settings.topic
+        && other.spec.tenant_ref == this.spec.tenant_ref
 }
 
 /// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since.

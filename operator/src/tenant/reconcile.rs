@@ -29,6 +29,7 @@ use crate::{
     kubernetes::{Key, Kind, write},
     queue::Lane,
     status::Verdict,
+    subscription::strays,
 };
 
 /// How soon a deletion that waits is looked at again; what it waits for is watched too.
@@ -187,7 +188,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         .get(label::ABANDON)
         .is_none_or(|value| value != "true")
     {
-        let (verdict, next) = match step(tenant, ctx).await {
+        let (verdict, next) = match end(tenant, ctx).await {
             Ok(None) => {
                 write::set_finalizer(&api(ctx), tenant, false).await?;
                 return Ok(Next::Change);
@@ -206,7 +207,16 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     Ok(Next::Change)
 }
 
-/// One step of a deletion: what it waits for, or nothing when all is done.
+/// What a deletion waits for, or nothing when all is done.
+async fn end(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure> {
+    let waits = step(tenant, ctx).await?;
+    if waits.is_none() {
+        strays::release(tenant, ctx).await?;
+    }
+    Ok(waits)
+}
+
+/// One step of the deletion of what it has in Kubernetes: what it waits for, or nothing.
 async fn step(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure> {
     // One that never had its namespace has nothing to clean up in it.
     if let Err(failure) = validate::validate(tenant, &ctx.tenants.state(), &ctx.settings)

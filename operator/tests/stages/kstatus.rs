@@ -2,11 +2,11 @@
 //! (<https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md>): Flux, Argo CD and kpt wait by them, and
 //! `kubectl wait --for=condition=Ready` has to say the same.
 
-use crate::support::{World, now, settings, subscription, valid};
+use crate::support::{UNKNOWN, World, now, settings, subscription, valid};
 use crds::{EventSubscription, Reason, Tenant, TenantSpec};
 use event_operator::{
     failure::{Class, Failure},
-    subscription::{self, apply::Outcome, dead_letters::DeadLetters},
+    subscription::{self, apply::Outcome},
     tenant::{
         self,
         status::{Parts, Progress},
@@ -104,7 +104,7 @@ fn an_event_subscription_is_done_only_when_it_is_ready() {
         applied: plan.steps.len(),
         failure: None,
     };
-    let ready = said(&one, &Progress::Planned(&valid, &plan, &done, &DeadLetters::None));
+    let ready = said(&one, &Progress::Planned(&valid, &plan, &done, &UNKNOWN));
     assert_eq!((kstatus(&ready), waits_for_ready(&ready)), ("Current", true));
 
     let seen = said(&one, &Progress::Seen);
@@ -127,7 +127,7 @@ fn an_event_subscription_is_done_only_when_it_is_ready() {
         for progress in [
             Progress::Invalid(&failure),
             Progress::Unplanned(&valid, &failure),
-            Progress::Planned(&valid, &plan, &stopped, &DeadLetters::None),
+            Progress::Planned(&valid, &plan, &stopped, &UNKNOWN),
         ] {
             // From nothing, and after all was well.
             for before in [&one, &ready] {

@@ -1,12 +1,11 @@
 //! What an EventSubscription's status says, and what it remembers.
 
-use crate::support::{World, now, subscription, valid};
+use crate::support::{UNKNOWN, World, now, subscription, valid};
 use crds::{ConditionType, EventSubscriptionStatus, Reason, condition};
 use event_operator::{
     failure::Failure,
     subscription::{
         apply::Outcome,
-        dead_letters::DeadLetters,
         status::{Progress, status},
     },
 };
@@ -43,11 +42,7 @@ fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
         applied: 2,
         failure: Some(Failure::transient("No answer.")),
     };
-    let said = status(
-        &one,
-        &Progress::Planned(&valid, &plan, &outcome, &DeadLetters::None),
-        now(),
-    );
+    let said = status(&one, &Progress::Planned(&valid, &plan, &outcome, &UNKNOWN), now());
     assert_eq!(
         states(&said),
         [
@@ -80,7 +75,7 @@ fn a_change_of_name_that_got_nowhere_keeps_the_old_name() {
     };
     one.status = Some(status(
         &one,
-        &Progress::Planned(&before, &plan, &done, &DeadLetters::None),
+        &Progress::Planned(&before, &plan, &done, &UNKNOWN),
         now(),
     ));
     let named = one.status.clone().unwrap().subscription;

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crate::support::{World, now, settings, settings_with};
+use crate::support::{UNKNOWN, World, now, settings, settings_with};
 use crds::{DeletionPolicy, EventSubscription, Reason, Tenant, label};
 use event_operator::{
     kubernetes::{Key, Kind},
     settings::Settings,
-    subscription::{apply::Outcome, dead_letters::DeadLetters, status},
+    subscription::{apply::Outcome, status},
     tenant::{
         desired::{self, Desired, worker_key},
         finalize::{Next, Remains, next},
@@ -65,7 +65,7 @@ pub(crate) fn children(desired: &Desired) -> Vec<Arc<EventSubscription>> {
         };
         one.status = Some(status::status(
             &one,
-            &status::Progress::Planned(&valid, &plan, &done, &DeadLetters::None),
+            &status::Progress::Planned(&valid, &plan, &done, &UNKNOWN),
             now(),
         ));
         Arc::new(one)

@@ -89,6 +89,7 @@ impl Call {
 
 pub(super) fn fault(call: Call, object: impl Display, error: &Error) -> PubSubError {
     let (code, message) = match error.status() {
+        Some(status) if is_limit(status) => (Code::LimitReached, status.message.clone()),
         Some(status) => (code(status.code), status.message.clone()),
         None if error.is_timeout() => (Code::DeadlineExceeded, "no answer in time".to_owned()),
         None if error.is_binding() || error.is_serialization() => (Code::Unsendable, error.to_string()),
@@ -105,6 +106,15 @@ pub(super) fn fault(call: Call, object: impl Display, error: &Error) -> PubSubEr
         },
     };
     call.error(object, code, message.chars().take(MAX_MESSAGE).collect())
+}
+
+/// How Pub/Sub says that a project is full: `Your project has exceeded a limit: (type="subscriptions-per-project",
+/// current=10000, maximum=10000).` (<https://cloud.google.com/pubsub/quotas#resource_limits>). Only the text tells it from a
+/// rate that is exceeded.
+const LIMIT: &str = "has exceeded a limit";
+
+fn is_limit(status: &rpc::Status) -> bool {
+    status.code == rpc::Code::ResourceExhausted && status.message.contains(LIMIT)
 }
 
 fn code(code: rpc::Code) -> Code {

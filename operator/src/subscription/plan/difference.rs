@@ -13,6 +13,7 @@ use crate::{
         policy::SUBSCRIBER,
     },
     subscription::{
+        access::Access,
         desired::Desired,
         ownership::{self, Claim, Rules},
     },
@@ -139,7 +140,8 @@ pub(super) fn subscription(
 
 /// Rights on a subscription that is pulled: those wanted, and none of another worker of ours. One known by its name, or a
 /// ServiceAccount that was made again, would otherwise leave a right behind that somebody else may inherit.
-pub(super) fn access(name: SubscriptionName, policy: &Policy, desired: &Desired) -> Option<Action> {
+pub(super) fn access(name: SubscriptionName, access: &Access, desired: &Desired) -> Option<Action> {
+    let policy = access.policy()?;
     let grants = &desired.subscription_grants;
     let stale: Vec<_> = policy
         .bindings

@@ -2,6 +2,7 @@
 
 use crds::{ConditionType, Reason};
 use events::SubscriptionName;
+use jiff::Timestamp;
 
 use super::{
     About, Action, Draining, Plan,
@@ -11,6 +12,7 @@ use crate::{
     failure::Failure,
     pubsub::{Policy, SubscriptionConfig, SubscriptionField},
     subscription::{
+        access::Access,
         desired::Desired,
         observe::{Observed, Pulled},
         ownership::{self, Claim, Stamp, key, switched_at},
@@ -47,12 +49,13 @@ pub(super) fn plan(
                 ..desired.subscription.clone()
             },
             found.map(|one| &one.config),
-        )?,
+        )?
+        .map(|action| dated(action, about.now)),
     );
-    let unset = Policy::unset();
+    let unset = Access::Read(Policy::unset());
     plan.add(
         ConditionType::AccessReady,
-        access(name.clone(), found.map_or(&unset, |one| &one.policy), desired),
+        access(name.clone(), found.map_or(&unset, |one| &one.access), desired),
     );
     for old in ours.iter().filter(|one| one.config.name != name) {
         drain(plan, desired, old, found.is_some(), about);
@@ -64,6 +67,15 @@ pub(super) fn plan(
         .cloned();
     plan.current = Some(name);
     Ok(())
+}
+
+/// What is made says when, so that it is told from one of its name before it.
+fn dated(mut action: Action, now: Timestamp) -> Action {
+    if let Action::CreateSubscription(config) = &mut action {
+        let now = now.as_millisecond().to_string();
+        config.labels.insert(key::MADE_AT.to_owned(), now);
+    }
+    action
 }
 
 /// One whose place was taken: the switch is written on it once the new one was seen to exist, so that every message from
@@ -100,7 +112,7 @@ fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, a
     // One that comes back with its Tenant is pulled by another worker than before.
     plan.add(
         ConditionType::Draining,
-        access(name.clone(), &old.policy, desired),
+        access(name.clone(), &old.access, desired),
     );
     plan.draining.push(Draining {
         name,

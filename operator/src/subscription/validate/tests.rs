@@ -7,6 +7,8 @@ use crds::{
     TenantRef, TenantSpec, label,
 };
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
 use super::*;
 use crate::settings::ConfigFile;
 
@@ -138,6 +140,31 @@ fn of_two_for_one_topic_the_one_by_hand_wins() {
     };
     assert_eq!(refused(&generated, &around).0, Reason::DuplicateTopic);
     assert!(validate(&by_hand, &around, &settings()).is_ok());
+}
+
+#[test]
+fn of_two_for_one_topic_one_waits_until_the_other_has_let_go_and_is_its_heir() {
+    let this = subscription("topic: user-events");
+    let other = |topic: &str, goes: bool| {
+        let mut other = subscription(&format!("topic: {topic}"));
+        other.metadata.name = Some("other".into());
+        other.metadata.uid = Some("c".into());
+        other.metadata.deletion_timestamp = goes.then_some(Time(jiff::Timestamp::UNIX_EPOCH));
+        vec![Arc::new(this.clone()), Arc::new(other)]
+    };
+    let around = |siblings| Surroundings { siblings, ..around() };
+    let (reason, message) = refused(&this, &around(other("user-events", true)));
+    assert_eq!(reason, Reason::Progressing);
+    assert!(message.contains("\"other\""), "{message}");
+    assert!(validate(&this, &around(other("events", true)), &settings()).is_ok());
+
+    assert_eq!(
+        heir(&this, &other("user-events", false)).as_deref(),
+        Some("other")
+    );
+    assert_eq!(heir(&this, &other("user-events", true)), None);
+    assert_eq!(heir(&this, &other("events", false)), None);
+    assert_eq!(heir(&this, &[Arc::new(this.clone())]), None);
 }
 
 #[test]

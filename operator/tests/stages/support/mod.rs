@@ -10,16 +10,25 @@ use event_operator::{
     pubsub::{Policy, Resource, SubscriptionConfig, SubscriptionField, TopicConfig, TopicField},
     settings::{ConfigFile, Settings},
     subscription::{
+        access::Access,
+        dead_letters::DeadLetters,
         desired::{Desired, Principals, desired},
         finalize::Kept,
         observe::{Observed, Pulled},
         ownership::key,
         plan::{About, Action, Plan, plan},
+        status::Known,
         validate::{Surroundings, Valid, validate},
     },
 };
 use events::{SubscriptionName, TopicName};
 use jiff::Timestamp;
+
+/// Nothing in the dead-letter subscription, and no look at the rights.
+pub(crate) const UNKNOWN: Known = Known {
+    dead_letters: DeadLetters::None,
+    access: None,
+};
 
 pub(crate) fn now() -> Timestamp {
     Timestamp::from_second(1_800_000_000).unwrap()
@@ -156,11 +165,12 @@ impl World {
         pulled
             .map(|config| Pulled {
                 config: config.clone(),
-                policy: self
-                    .policies
-                    .get(&Resource::Subscription(config.name.clone()))
-                    .cloned()
-                    .unwrap_or_else(Policy::unset),
+                access: Access::Read(
+                    self.policies
+                        .get(&Resource::Subscription(config.name.clone()))
+                        .cloned()
+                        .unwrap_or_else(Policy::unset),
+                ),
                 oldest: self.oldest.get(&config.name).cloned().unwrap_or(Ok(None)),
             })
             .collect()

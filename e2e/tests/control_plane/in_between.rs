@@ -1,0 +1,206 @@
+//! Something changes while the operator is at it, or one object goes as another for the same thing comes.
+
+use std::collections::BTreeMap;
+
+use crds::{ConditionType, EventSubscription, condition};
+use e2e::{
+    eventually::eventually,
+    pubsub::{made_and_deleted, resyncs, take},
+    stage::{PROJECT, Stage},
+    tenants::{PATIENCE, apply, ready},
+};
+use event_operator::subscription::ownership::key;
+use k8s_openapi::jiff::Timestamp;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+use pubsub_emulator::{Fault, pb};
+use serde_json::json;
+
+fn subscription(tenant: &str) -> String {
+    format!("projects/{PROJECT}/subscriptions/living-twin-user-events-{tenant}-worker")
+}
+
+#[tokio::test]
+async fn an_edit_in_the_midst_of_work_is_not_called_done_before_it_is() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let tenant = "edited-midway";
+    stage.emulator.add_fault(Fault {
+        method: "Subscriber.*".to_owned(),
+        resource: Some(format!("-{tenant}-")),
+        delay_ms: 500,
+        ..Fault::default()
+    });
+    let spec = |seconds: i32| json!({"subscriptions": [{"topic": "user-events", "ackDeadline": format!("{seconds}s")}]});
+    let deadline = || {
+        let found = stage.emulator.subscription(&subscription(tenant));
+        found.map(|one| one.ack_deadline_seconds)
+    };
+    apply(&client, tenant, spec(20)).await;
+    for seconds in [30, 40, 50, 60] {
+        // Wherever the work of the edit before has come to.
+        eventually("work has begun", PATIENCE, async || {
+            let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+            api.get_opt("user-events").await.unwrap().ok_or("no object")
+        })
+        .await;
+        apply(&client, tenant, spec(seconds)).await;
+        if seconds % 20 == 0 {
+            ready(&client, tenant).await;
+            assert_eq!(deadline(), Some(seconds), "Ready counts for the newest edit");
+        }
+    }
+    let made: Vec<_> = made_and_deleted(&stage.emulator)
+        .into_iter()
+        .filter(|(what, _)| what.contains(&format!("-{tenant}-")))
+        .map(|(_, count)| count)
+        .collect();
+    assert_eq!(made, [1, 1]);
+}
+
+async fn make(client: &Client, tenant: &str, name: &str, policy: &str) {
+    let object = json!({
+        "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "EventSubscription", "metadata": {"name": name},
+        "spec": {"tenantRef": {"name": tenant}, "topic": "user-events", "deletionPolicy": policy},
+    });
+    Api::<EventSubscription>::namespaced(client.clone(), tenant)
+        .create(&PostParams::default(), &serde_json::from_value(object).unwrap())
+        .await
+        .unwrap();
+}
+
+/// Waits until its Ready condition has this reason.
+async fn is(client: &Client, tenant: &str, name: &str, reason: &str) {
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    eventually(&format!("{name} is {reason}"), PATIENCE, async || {
+        let status = api.get(name).await.unwrap().status.unwrap_or_default();
+        match condition::find(&status.conditions, ConditionType::Ready) {
+            Some(said) if said.reason == reason => Ok(()),
+            _ => Err(status.conditions),
+        }
+    })
+    .await;
+}
+
+/// Ages are told in seconds, and of two of the same age no one could say which wins.
+async fn is_older_than_all_to_come(client: &Client, tenant: &str, name: &str) {
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    let made = api
+        .get(name)
+        .await
+        .unwrap()
+        .metadata
+        .creation_timestamp
+        .unwrap()
+        .0;
+    eventually("another second begins", PATIENCE, async || {
+        let now = Timestamp::now();
+        if now.as_second() > made.as_second() {
+            Ok(())
+        } else {
+            Err(now)
+        }
+    })
+    .await;
+}
+
+async fn remove(client: &Client, tenant: &str, name: &str) {
+    Api::<EventSubscription>::namespaced(client.clone(), tenant)
+        .delete(name, &DeleteParams::default())
+        .await
+        .unwrap();
+}
+
+async fn is_gone(client: &Client, tenant: &str, name: &str) {
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    eventually(&format!("{name} is gone"), PATIENCE, async || {
+        match api.get_opt(name).await.unwrap() {
+            None => Ok(()),
+            Some(left) => Err(left.status),
+        }
+    })
+    .await;
+}
+
+/// The subscription that was made first is there, with its message, its owner's mark and its worker's right.
+async fn nothing_was_lost(stage: &Stage, tenant: &str) {
+    let of_tenant =
+        |(what, count): (String, usize)| what.contains(&format!("-{tenant}-")).then_some((what, count));
+    let made: BTreeMap<_, _> = made_and_deleted(&stage.emulator)
+        .into_iter()
+        .filter_map(of_tenant)
+        .collect();
+    assert!(
+        made.len() == 2 && made.values().all(|count| *count == 1),
+        "each was made once and none deleted: {made:?}"
+    );
+    let found = stage.emulator.subscription(&subscription(tenant)).unwrap();
+    assert!(!found.labels.contains_key(key::RELEASED_AT), "{:?}", found.labels);
+    let policy = stage.emulator.policy(&subscription(tenant)).unwrap();
+    let members: usize = policy.bindings.iter().map(|binding| binding.members.len()).sum();
+    assert_eq!(members, 2, "{:?}", policy.bindings);
+    assert_eq!(take(&stage.emulator, &subscription(tenant)).await.len(), 1);
+}
+
+fn publish(stage: &Stage, tenant: &str) {
+    let message = pb::PubsubMessage {
+        attributes: [("tenant_id".to_owned(), tenant.to_owned())].into(),
+        ..pb::PubsubMessage::default()
+    };
+    let topic = format!("projects/{PROJECT}/topics/living-twin-user-events");
+    stage.emulator.publish(&topic, vec![message]).unwrap();
+}
+
+#[tokio::test]
+async fn who_loses_a_topic_takes_nothing_along_and_who_wins_it_next_has_everything() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let tenant = "two-for-one";
+    apply(
+        &client,
+        tenant,
+        json!({"subscriptions": [], "deletionPolicy": "Delete"}),
+    )
+    .await;
+    ready(&client, tenant).await;
+    make(&client, tenant, "first", "Delete").await;
+    is(&client, tenant, "first", "Succeeded").await;
+    publish(stage, tenant);
+    is_older_than_all_to_come(&client, tenant, "first").await;
+    make(&client, tenant, "second", "Delete").await;
+    is(&client, tenant, "second", "DuplicateTopic").await;
+
+    // The one that lost goes.
+    remove(&client, tenant, "second").await;
+    is_gone(&client, tenant, "second").await;
+    is(&client, tenant, "first", "Succeeded").await;
+
+    // The one that won goes, and the other is there.
+    make(&client, tenant, "third", "Delete").await;
+    is(&client, tenant, "third", "DuplicateTopic").await;
+    remove(&client, tenant, "first").await;
+    is_gone(&client, tenant, "first").await;
+    is(&client, tenant, "third", "Succeeded").await;
+    resyncs(&stage.emulator, 2).await;
+    nothing_was_lost(stage, tenant).await;
+}
+
+#[tokio::test]
+async fn a_new_name_for_the_same_thing_loses_nothing() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let tenant = "is-renamed";
+    apply(&client, tenant, json!({"subscriptions": []})).await;
+    ready(&client, tenant).await;
+    make(&client, tenant, "old-name", "Retain").await;
+    is(&client, tenant, "old-name", "Succeeded").await;
+    publish(stage, tenant);
+    remove(&client, tenant, "old-name").await;
+    make(&client, tenant, "new-name", "Retain").await;
+    is_gone(&client, tenant, "old-name").await;
+    is(&client, tenant, "new-name", "Succeeded").await;
+    resyncs(&stage.emulator, 2).await;
+    nothing_was_lost(stage, tenant).await;
+}

@@ -1,0 +1,82 @@
+//! What still carries a Tenant's stamp when the Tenant goes. Each EventSubscription lets go of its own; but whoever may write in
+//! the namespace can take one's finalizer away, abandon it, or take the namespace out of its Tenant's hands, and what it had
+//! would keep a right that the next owner of the namespace inherits.
+
+use crds::{DeletionPolicy, Tenant};
+use jiff::Timestamp;
+use kube::{ResourceExt as _, runtime::events::EventType};
+
+use super::{
+    apply,
+    finalize::{self, Kept},
+    ownership::{Role, Rules, Stamp, key},
+};
+use crate::{
+    context::Context,
+    failure::Failure,
+    pubsub::{Resource, SubscriptionConfig},
+    tenant::validate::project,
+};
+
+/// Lets go of all of them, and keeps their messages: nobody can tell any more which were to be deleted.
+///
+/// # Errors
+/// When Pub/Sub cannot be asked, or refuses; then it has to be tried again.
+pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
+    // Without a project that makes sense it never had anything.
+    let Ok(project) = project(tenant, &ctx.settings) else {
+        return Ok(());
+    };
+    ctx.inventory.refresh(&project).await?;
+    let (cluster, name) = (&ctx.settings.cluster_id, tenant.name_any());
+    let rules = Rules {
+        adopt: false,
+        adopt_from: vec![],
+        retain_for: ctx.settings.retain_for,
+    };
+    for config in ctx.inventory.stamped(&project, cluster, &name).await? {
+        if config.labels.contains_key(key::RELEASED_AT) {
+            continue;
+        }
+        let label = |key| config.labels.get(key).cloned().unwrap_or_default();
+        let stamp = Stamp {
+            cluster: cluster.clone(),
+            tenant: name.clone(),
+            subscription: label(key::SUBSCRIPTION),
+        };
+        let kept = kept(config, ctx).await?;
+        let plan = finalize::release(
+            std::slice::from_ref(&kept),
+            DeletionPolicy::Retain,
+            &ctx.settings.identity,
+            &stamp,
+            &rules,
+            Timestamp::now(),
+        );
+        let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await;
+        if let Some(failure) = outcome.failure {
+            return Err(failure);
+        }
+        let note = format!(
+            "Subscription {} was left behind by its EventSubscription. The worker's right to it is gone, and its messages are kept.",
+            kept.config.name.id()
+        );
+        tracing::warn!(tenant = name, "{note}");
+        ctx.tell(tenant, EventType::Warning, "LeftBehind", note).await;
+    }
+    Ok(())
+}
+
+async fn kept(config: SubscriptionConfig, ctx: &Context) -> Result<Kept, Failure> {
+    let keeps_dead_letters = config
+        .labels
+        .get(key::ROLE)
+        .is_some_and(|role| role == Role::DeadLetter.as_str());
+    let policy = if keeps_dead_letters {
+        None
+    } else {
+        let resource = Resource::Subscription(config.name.clone());
+        Some(ctx.inventory.policy(&resource).await?)
+    };
+    Ok(Kept { config, policy })
+}
