@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The event worker beside careful workers in Go and Python, measured in one run. See README.md beside this.
 #   run.sh [--worker BINARY] [--emulator BINARY] [--bare BINARY] [--redis] [--json FILE] [FLAG of driver/bench.py…]
-# What is not given is built in the release profile; --worker none leaves ours out.
+# What is not given is built in the release profile; --worker none leaves ours out, --bare none the loop of pull and ack.
 set -euo pipefail
 # shellcheck source=../../config/lib/say.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../config/lib/say.sh"
@@ -10,11 +10,12 @@ here=$root/e2e/bench
 work=$root/.cache/bench
 logs=$root/.cache/logs
 mkdir -p "$work" "$logs"
-worker='' emulator='' python='' flags=()
+worker='' emulator='' bare='' python='' flags=()
 while [ $# -gt 0 ]; do
   case $1 in
     --worker) worker=${2:?--worker needs a path}; shift ;;
     --emulator) emulator=${2:?--emulator needs a path}; shift ;;
+    --bare) bare=${2:?--bare needs a path}; shift ;;
     --python) python=yes; flags+=("$1" "${2:?--python needs a path}"); shift ;;
     --redis)
       need redis-server redis-server "it keeps the claims of the second measurement"
@@ -24,9 +25,9 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-# A binary of a crate, in the release profile.
+# A program of a crate, in the release profile: --bin NAME or --example NAME.
 built() {
-  cargo build --quiet --release -p "$1" --bin "$1" --message-format json |
+  cargo build --quiet --release -p "$1" "$2" "$3" --message-format json |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
 }
 
@@ -44,9 +45,11 @@ if [ "$(cat "$work/venv/made-of" 2>/dev/null)" != "$wanted" ]; then
 fi
 ok "Python worker"
 need cargo https://rustup.rs "it builds the event worker and the emulator"
-[ -n "$emulator" ] || emulator=$(built pubsub-emulator)
-[ -n "$worker" ] || worker=$(built event-worker)
+[ -n "$emulator" ] || emulator=$(built pubsub-emulator --bin pubsub-emulator)
+[ -n "$worker" ] || worker=$(built event-worker --bin event-worker)
 [ "$worker" = none ] || flags+=(--worker "$worker")
+[ -n "$bare" ] || bare=$(built event-worker --example bare_client)
+[ "$bare" = none ] || flags+=(--bare "$bare")
 [ -n "$python" ] || flags+=(--python "$here/python/worker.py")
 ok "Emulator and event worker"
 
