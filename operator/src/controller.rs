@@ -8,11 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use crds::{Conditioned, EventSubscription, Reason, Tenant, label};
+use crds::{Conditioned, EventSubscription, Reason, Tenant};
 use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future};
 use kube::{
-    Client, Resource, ResourceExt as _,
-    api::DynamicObject,
+    Client, Resource,
     runtime::{
         Config, Controller, PredicateConfig, WatchStreamExt as _,
         controller::Action,
@@ -97,16 +96,16 @@ pub async fn run(
     let scaled = (Kind::ScaledObject, changes);
     for (kind, changes) in children.changes.into_iter().chain([scaled]) {
         let tell = tell.clone();
-        let changes = changes.inspect_ok(move |object| {
-            if kind == Kind::ServiceAccount {
-                tell.subscriptions_in(object.metadata.namespace.as_deref());
+        tenants = tenants.reconcile_on(changes.filter_map(move |object| {
+            let object = object.ok();
+            match (kind, &object) {
+                (Kind::ServiceAccount, Some(object)) => tell.subscriptions_in(object.namespace()),
+                // Its label says for which Tenant those inside may speak.
+                (Kind::Namespace, Some(object)) => tell.subscriptions_in(object.name()),
+                _ => {}
             }
-            // Its label says for which Tenant those inside may speak.
-            if kind == Kind::Namespace {
-                tell.subscriptions_in(object.metadata.name.as_deref());
-            }
-        });
-        tenants = tenants.watches_stream_with(changes, tenant_of_child, kind.api_resource());
+            future::ready(object.and_then(|object| object.tenant().map(ObjectRef::new)))
+        }));
     }
     // When KEDA comes or goes, every Tenant is looked at.
     let tenants = tenants.reconcile_all_on(turns);
@@ -333,12 +332,4 @@ where
         })
         .predicate_filter(relevant, PredicateConfig::default());
     tireless(K::kind(&()).into_owned(), seen)
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "kube's mappers are called so")]
-fn tenant_of_child(object: DynamicObject) -> Option<ObjectRef<Tenant>> {
-    object
-        .labels()
-        .get(label::TENANT)
-        .map(|name| ObjectRef::new(name))
 }

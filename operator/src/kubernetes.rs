@@ -1,12 +1,14 @@
-//! Objects in Kubernetes as values: what the operator wants is a [`Manifest`]; what is there is a JSON object in the
+//! Objects in Kubernetes as values: what the operator wants is a [`Manifest`]; what is there is remembered in the
 //! [`Children`] cache.
 
 pub mod children;
 pub mod decoded;
 pub mod keda;
 pub mod manifest;
+pub mod remembered;
 pub mod watch;
 pub mod write;
 
 pub use children::Children;
 pub use manifest::{Key, Kind, Manifest, hash};
+pub use remembered::Remembered;

@@ -60,6 +60,50 @@ async fn an_edit_in_the_midst_of_work_is_not_called_done_before_it_is() {
     assert_eq!(made, [1, 1]);
 }
 
+#[tokio::test]
+async fn who_is_edited_all_the_time_holds_nobody_up_and_gets_its_last_wish() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let noisy = "never-rests";
+    let spec = |seconds: usize| json!({"subscriptions": [{"topic": "user-events", "ackDeadline": format!("{seconds}s")}]});
+    apply(&client, noisy, spec(600)).await;
+    ready(&client, noisy).await;
+
+    let mut edits = 0;
+    {
+        let edit = async {
+            loop {
+                edits += 1;
+                apply(&client, noisy, spec(10 + edits % 500)).await;
+            }
+        };
+        let others = async {
+            for number in 0..5 {
+                let other = format!("waits-for-no-one-{number}");
+                apply(
+                    &client,
+                    &other,
+                    json!({"subscriptions": [{"topic": "user-events"}]}),
+                )
+                .await;
+                ready(&client, &other).await;
+            }
+        };
+        tokio::select! {
+            () = edit => {}
+            () = others => {}
+        }
+    }
+    assert!(edits > 20, "that is no noise: {edits} edits");
+    ready(&client, noisy).await;
+    let found = stage.emulator.subscription(&subscription(noisy)).unwrap();
+    let last = usize::try_from(found.ack_deadline_seconds).unwrap();
+    assert!(
+        [10 + edits % 500, 10 + (edits - 1) % 500].contains(&last),
+        "{last} s after {edits} edits"
+    );
+}
+
 async fn make(client: &Client, tenant: &str, name: &str, policy: &str) {
     let object = json!({
         "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "EventSubscription", "metadata": {"name": name},

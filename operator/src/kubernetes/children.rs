@@ -1,6 +1,6 @@
 //! What the operator made in Kubernetes, watched: looking at it costs no call.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crds::label;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
@@ -10,7 +10,7 @@ use kube::{
     runtime::{
         WatchStreamExt as _,
         reflector::{self, ObjectRef, Store, store::Writer},
-        watcher,
+        watcher::{self, Event, watcher},
     },
 };
 use serde_json::Value;
@@ -18,18 +18,19 @@ use serde_json::Value;
 use super::{
     keda::{Following, ScaledObjects},
     manifest::{Key, Kind},
-    watch::{Change, once_cached, tireless},
+    remembered::{Remembered, remembered},
+    watch::{Change, PAGE, once_cached, tireless},
 };
 
 /// A cache for each kind.
 #[derive(Clone)]
 pub struct Children {
-    stores: BTreeMap<Kind, Store<DynamicObject>>,
+    stores: BTreeMap<Kind, Store<Remembered>>,
     scaled: ScaledObjects,
 }
 
 /// The changes of one kind, to be polled by a controller.
-pub type Changes = futures::stream::BoxStream<'static, Result<DynamicObject, watcher::Error>>;
+pub type Changes = futures::stream::BoxStream<'static, Result<Remembered, watcher::Error>>;
 
 /// What fills the caches.
 pub struct Filling {
@@ -39,9 +40,14 @@ pub struct Filling {
     pub scaled: Following,
 }
 
-/// What is watched: all that the operator made, and namespaces that were given to it.
-pub(super) fn config() -> watcher::Config {
-    watcher::Config::default().labels(label::TENANT)
+/// What is watched of a kind: all that the operator made, and namespaces that were given to it.
+pub(super) fn watched(
+    client: &Client,
+    kind: Kind,
+) -> impl Stream<Item = Result<Event<Remembered>, watcher::Error>> + Send + 'static {
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &kind.api_resource());
+    let config = watcher::Config::default().labels(label::TENANT).page_size(PAGE);
+    watcher(api, config).map_ok(remembered)
 }
 
 impl Children {
@@ -53,11 +59,9 @@ impl Children {
         let mut stores = BTreeMap::new();
         let mut streams = Vec::new();
         for kind in Kind::CHILDREN {
-            let resource = kind.api_resource();
-            let writer = Writer::new(resource.clone());
+            let writer = Writer::new(kind);
             stores.insert(kind, writer.as_reader());
-            let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-            let seen = reflector::reflector(writer, watcher(api, config())).default_backoff();
+            let seen = reflector::reflector(writer, watched(client, kind)).default_backoff();
             let changes = once_cached(seen).map_ok(Change::into_object);
             streams.push((kind, tireless(kind, changes).boxed()));
         }
@@ -90,23 +94,20 @@ impl Children {
     /// One object as JSON.
     #[must_use]
     pub fn get(&self, key: &Key) -> Option<Value> {
-        serde_json::to_value(&*self.object(key)?).ok()
+        self.object(key)?.value()
     }
 
     /// All objects of a kind as JSON.
     #[must_use]
     pub fn all(&self, kind: Kind) -> Vec<Value> {
         let objects = self.stores.get(&kind).map(Store::state).unwrap_or_default();
-        objects
-            .iter()
-            .filter_map(|one| serde_json::to_value(&**one).ok())
-            .collect()
+        objects.iter().filter_map(|one| one.value()).collect()
     }
 
     /// The uid of an object.
     #[must_use]
     pub fn uid(&self, key: &Key) -> Option<String> {
-        self.object(key)?.metadata.uid.clone()
+        self.object(key)?.uid().map(str::to_owned)
     }
 
     /// The Tenant that a namespace belongs to, by its label.
@@ -117,16 +118,11 @@ impl Children {
             namespace: None,
             name: name.to_owned(),
         };
-        self.object(&key)?
-            .metadata
-            .labels
-            .as_ref()?
-            .get(label::TENANT)
-            .cloned()
+        self.object(&key)?.tenant().map(str::to_owned)
     }
 
-    fn object(&self, key: &Key) -> Option<std::sync::Arc<DynamicObject>> {
-        let mut reference = ObjectRef::new_with(&key.name, key.kind.api_resource());
+    fn object(&self, key: &Key) -> Option<Arc<Remembered>> {
+        let mut reference = ObjectRef::new_with(&key.name, key.kind);
         if let Some(namespace) = &key.namespace {
             reference = reference.within(namespace);
         }
@@ -135,9 +131,4 @@ impl Children {
         }
         self.stores.get(&key.kind)?.get(&reference)
     }
-}
-
-/// Does nothing with a stream but poll it, so that its cache stays filled.
-pub async fn drain(changes: impl Stream<Item = Result<DynamicObject, watcher::Error>>) {
-    changes.for_each(|_| std::future::ready(())).await;
 }

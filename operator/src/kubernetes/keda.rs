@@ -10,15 +10,16 @@ use kube::{
     runtime::{
         WatchStreamExt as _,
         reflector::{self, Store, store::Writer},
-        watcher::{self, Event, watch_object, watcher},
+        watcher::{self, Event, watch_object},
     },
 };
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    children::{Changes, config},
+    children::{Changes, watched},
     manifest::Kind,
+    remembered::Remembered,
 };
 
 /// The definition of the kind.
@@ -31,7 +32,7 @@ enum State {
     #[default]
     Unknown,
     Absent,
-    Present(Store<DynamicObject>),
+    Present(Store<Remembered>),
 }
 
 /// The ScaledObjects of ours, if there are such things.
@@ -90,7 +91,7 @@ impl ScaledObjects {
         matches!(*self.0.borrow(), State::Present(_))
     }
 
-    pub(super) fn store(&self) -> Option<Store<DynamicObject>> {
+    pub(super) fn store(&self) -> Option<Store<Remembered>> {
         match &*self.0.borrow() {
             State::Present(store) => Some(store.clone()),
             State::Unknown | State::Absent => None,
@@ -101,13 +102,13 @@ impl ScaledObjects {
 struct Follower {
     client: Client,
     state: watch::Sender<State>,
-    tell: mpsc::UnboundedSender<Result<DynamicObject, watcher::Error>>,
+    tell: mpsc::UnboundedSender<Result<Remembered, watcher::Error>>,
 }
 
 /// The objects' cache, and what fills it.
 struct Objects {
-    store: Store<DynamicObject>,
-    events: stream::BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>>,
+    store: Store<Remembered>,
+    events: stream::BoxStream<'static, Result<Event<Remembered>, watcher::Error>>,
 }
 
 impl Follower {
@@ -137,18 +138,17 @@ impl Follower {
     }
 
     fn objects(&self) -> Objects {
-        let resource = Kind::ScaledObject.api_resource();
-        let writer = Writer::new(resource.clone());
+        let writer = Writer::new(Kind::ScaledObject);
         let store = writer.as_reader();
-        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let events = reflector::reflector(writer, watcher(api, config())).default_backoff();
+        let seen = watched(&self.client, Kind::ScaledObject);
+        let events = reflector::reflector(writer, seen).default_backoff();
         Objects {
             store,
             events: events.boxed(),
         }
     }
 
-    fn see(&self, event: Result<Event<DynamicObject>, watcher::Error>, store: Store<DynamicObject>) {
+    fn see(&self, event: Result<Event<Remembered>, watcher::Error>, store: Store<Remembered>) {
         let change = match event {
             Ok(Event::Init) => return,
             Ok(Event::InitDone) => return self.is(State::Present(store)),
@@ -186,7 +186,7 @@ impl Follower {
 
 async fn next(
     objects: &mut Option<Objects>,
-) -> (Result<Event<DynamicObject>, watcher::Error>, Store<DynamicObject>) {
+) -> (Result<Event<Remembered>, watcher::Error>, Store<Remembered>) {
     if let Some(objects) = objects
         && let Some(event) = objects.events.next().await
     {

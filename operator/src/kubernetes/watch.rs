@@ -5,6 +5,10 @@ use std::{fmt, future::ready};
 use futures::{Stream, StreamExt as _, stream};
 use kube::runtime::watcher::{self, Event};
 
+/// How many objects a page of a list has. A page is decoded as a whole, and a dozen watches begin at the same time, so that
+/// their pages are most of the memory of a start.
+pub const PAGE: u32 = 100;
+
 /// What a watch sees, without its errors. It has to wait after an error by itself (`default_backoff`).
 ///
 /// A controller that is told of an error of one watch listens to none of its watches for a while, and after the next error for
