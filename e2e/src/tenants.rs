@@ -9,8 +9,9 @@
 use std::time::Duration;
 
 use crds::{ConditionType, Tenant, condition};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
@@ -65,6 +66,21 @@ pub async fn gone(client: &Client, name: &str) {
             None => Ok(()),
             Some(tenant) => Err(tenant.status),
         }
+    })
+    .await;
+}
+
+/// Waits until whatever is made from now on is younger. Ages are told in seconds, and of two of the same age nobody can say
+/// which wins.
+pub async fn is_older_than_all_to_come<K: Resource>(object: &K) {
+    let made = object
+        .meta()
+        .creation_timestamp
+        .as_ref()
+        .map(|time| time.0.as_second());
+    eventually("another second begins", PATIENCE, async || {
+        let now = Timestamp::now().as_second();
+        if made < Some(now) { Ok(()) } else { Err(now) }
     })
     .await;
 }

@@ -7,10 +7,9 @@ use e2e::{
     eventually::eventually,
     pubsub::{made_and_deleted, resyncs, take},
     stage::{PROJECT, Stage},
-    tenants::{PATIENCE, apply, ready},
+    tenants::{PATIENCE, apply, is_older_than_all_to_come, ready},
 };
 use event_operator::subscription::ownership::key;
-use k8s_openapi::jiff::Timestamp;
 use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
@@ -128,28 +127,6 @@ async fn is(client: &Client, tenant: &str, name: &str, reason: &str) {
     .await;
 }
 
-/// Ages are told in seconds, and of two of the same age no one could say which wins.
-async fn is_older_than_all_to_come(client: &Client, tenant: &str, name: &str) {
-    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
-    let made = api
-        .get(name)
-        .await
-        .unwrap()
-        .metadata
-        .creation_timestamp
-        .unwrap()
-        .0;
-    eventually("another second begins", PATIENCE, async || {
-        let now = Timestamp::now();
-        if now.as_second() > made.as_second() {
-            Ok(())
-        } else {
-            Err(now)
-        }
-    })
-    .await;
-}
-
 async fn remove(client: &Client, tenant: &str, name: &str) {
     Api::<EventSubscription>::namespaced(client.clone(), tenant)
         .delete(name, &DeleteParams::default())
@@ -212,7 +189,8 @@ async fn who_loses_a_topic_takes_nothing_along_and_who_wins_it_next_has_everythi
     make(&client, tenant, "first", "Delete").await;
     is(&client, tenant, "first", "Succeeded").await;
     publish(stage, tenant);
-    is_older_than_all_to_come(&client, tenant, "first").await;
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    is_older_than_all_to_come(&api.get("first").await.unwrap()).await;
     make(&client, tenant, "second", "Delete").await;
     is(&client, tenant, "second", "DuplicateTopic").await;
 

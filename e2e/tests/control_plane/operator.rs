@@ -9,7 +9,7 @@ use e2e::{
     eventually::eventually,
     pubsub::resyncs,
     stage::{PROJECT, Stage},
-    tenants::{PATIENCE, apply, delete, ready, tenant_is},
+    tenants::{PATIENCE, apply, delete, is_older_than_all_to_come, ready, tenant_is},
 };
 use google_cloud_pubsub::client::{SubscriptionAdmin, TopicAdmin};
 use k8s_openapi::api::{
@@ -419,7 +419,7 @@ async fn a_bad_one_is_stalled_alone() {
 
     // The id is taken by an older Tenant.
     apply(&client, "first", json!({"id": "shared-id", "subscriptions": []})).await;
-    ready(&client, "first").await;
+    is_older_than_all_to_come(&ready(&client, "first").await).await;
     apply(&client, "second", json!({"id": "shared-id", "subscriptions": []})).await;
     tenant_is(
         &client,
