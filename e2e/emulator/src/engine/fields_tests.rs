@@ -424,3 +424,22 @@ fn defaults_fill_what_is_left_out_and_nothing_else() {
     );
     assert_eq!(policies.dead_letter_policy.unwrap().max_delivery_attempts, 5);
 }
+
+#[test]
+fn a_push_endpoint_is_a_url_with_a_host() {
+    for (endpoint, is_taken) in [
+        ("https://example.com/push", true),
+        ("http://127.0.0.1:8080", true),
+        ("https://", false),
+        ("https:///push", false),
+        ("example.com", false),
+        ("ftp://example.com", false),
+    ] {
+        let mut s = subscription();
+        s.push_config = Some(pb::PushConfig {
+            push_endpoint: endpoint.to_owned(),
+            ..pb::PushConfig::default()
+        });
+        assert_eq!(subscriptions::validate(&s).is_ok(), is_taken, "{endpoint}");
+    }
+}

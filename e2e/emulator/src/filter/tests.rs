@@ -125,9 +125,39 @@ fn nonsense_is_refused() {
         "NOT NOT attributes:k",
         "data = \"x\"",
         "attributes.k < \"v\"",
+        "attributes.k ! \"v\"",
+        "attributes:é",
         "garbage!",
     ] {
         assert!(text.parse::<Filter>().is_err(), "{text:?} was taken");
+    }
+}
+
+#[test]
+fn it_is_printed_as_one_would_write_it() {
+    for text in [
+        "attributes:plain_key-1",
+        "attributes:\"-leading\"",
+        "attributes:\"\"",
+        "attributes:\"two words\"",
+        "attributes.k = \"a \\\" and a \\\\\"",
+    ] {
+        assert_eq!(text.parse::<Filter>().unwrap().to_string(), text);
+    }
+    let bell = "attributes.k = \"\u{7}\"".parse::<Filter>().unwrap();
+    assert_eq!(bell.to_string(), "attributes.k = \"\\u0007\"");
+}
+
+#[test]
+fn a_refusal_says_what_was_found() {
+    for (text, found) in [
+        ("attributes:k attributes:j", "attributes"),
+        ("attributes.k = )", "')'"),
+        ("attributes.k = =", "'='"),
+        ("attributes.k = \"v\" \"w\"", "a string"),
+    ] {
+        let said = error(text).to_string();
+        assert!(said.contains(found), "{text}: {said}");
     }
 }
 

@@ -151,6 +151,60 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn each_write_has_an_etag_of_its_own_also_after_a_restart() {
+        let mut cell = PolicyCell::default();
+        let mut etags = vec![cell.read().etag];
+        let write = |cell: &mut PolicyCell, etags: &mut Vec<Bytes>| {
+            let written = cell.write(policy("r", &["allUsers"], &Bytes::new()), Instant::now());
+            etags.push(written.unwrap().etag);
+        };
+        for _ in 0..3 {
+            write(&mut cell, &mut etags);
+        }
+        let mut cell = PolicyCell::restore(cell.read());
+        assert_eq!(&cell.read().etag, etags.last().unwrap());
+        assert!(
+            !cell
+                .in_force(Instant::now(), Duration::from_secs(60))
+                .bindings
+                .is_empty()
+        );
+        for _ in 0..3 {
+            write(&mut cell, &mut etags);
+        }
+        // As the service's, they are eight bytes that begin with 07 05, and `BwU` in base64.
+        assert!(
+            etags
+                .iter()
+                .skip(1)
+                .all(|etag| etag.len() == 8 && etag.starts_with(&[7, 5]))
+        );
+        let count = etags.len();
+        etags.sort();
+        etags.dedup();
+        assert_eq!(etags.len(), count);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_earlier_policies_are_kept_as_a_delay_may_need() {
+        let mut cell = PolicyCell::default();
+        let start = Instant::now();
+        for n in 0..=HISTORY {
+            let role = format!("r{n}");
+            let at = start + Duration::from_secs(n as u64);
+            cell.write(policy(&role, &["allUsers"], &Bytes::new()), at)
+                .unwrap();
+        }
+        assert_eq!(cell.history.len(), HISTORY);
+        let in_force = |seconds: u64| {
+            let at = start + Duration::from_secs(seconds);
+            cell.in_force(at, Duration::from_secs(1)).bindings[0].role.clone()
+        };
+        assert_eq!(in_force(11), "r10");
+        assert_eq!(in_force(HISTORY as u64 + 1), format!("r{HISTORY}"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_policy_is_in_force_only_after_the_delay() {
         let (mut cell, delay) = (PolicyCell::default(), Duration::from_secs(60));
         cell.write(policy("r", &["allUsers"], &Bytes::new()), Instant::now())
@@ -173,5 +227,18 @@ mod tests {
             binding("b", &["x"]),
         ]);
         assert_eq!(merged, vec![binding("b", &["x", "y"])]);
+
+        let mut conditional = binding("b", &["x"]);
+        conditional.condition.get_or_insert_default();
+        let apart = vec![binding("b", &["x"]), conditional];
+        assert_eq!(
+            normalised(apart.clone()),
+            apart,
+            "a condition makes it another binding"
+        );
+        assert_eq!(
+            normalised(vec![binding("a", &["x"]), binding("b", &["x"])]).len(),
+            2
+        );
     }
 }

@@ -358,6 +358,72 @@ async fn an_ordered_backlog_shrinks_as_its_front_is_acked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dead_letter_makes_room_for_the_rest_of_its_key() {
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        ..dead_letter()
+    });
+    let owner = b.puller(Limit {
+        messages: 1,
+        bytes: 1 << 20,
+    });
+    for key in ["a", "a", "a"] {
+        b.push(key);
+    }
+    for _ in 1..5 {
+        let first = b.take(owner);
+        assert_eq!(first.iter().map(|d| d.message.id).collect::<Vec<_>>(), [1]);
+        assert!(b.nack(&first[0]).is_none());
+    }
+    let last = b.take(owner);
+    assert_eq!(b.nack(&last[0]).map(|dead| dead.message.id), Some(1));
+    for id in [2, 3] {
+        let next = b.take(owner);
+        assert_eq!(next.iter().map(|d| d.message.id).collect::<Vec<_>>(), [id]);
+        assert!(b.queue.ack(next[0].ack_id));
+    }
+    assert_eq!((b.queue.backlog(), b.queue.lanes.len()), (0, 0));
+    assert_eq!((b.queue.totals.delivered, b.queue.totals.acked), (7, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_old_leaves_its_key_and_the_rest_goes_on() {
+    let retention = Duration::from_secs(600);
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        retention,
+        ..Rules::default()
+    });
+    let owner = b.puller(WIDE);
+    b.push("a");
+    b.later(300 * SECOND);
+    b.push("a");
+    b.push("a");
+    b.later(300 * SECOND);
+    assert_eq!((b.queue.backlog(), b.ids(owner)), (2, vec![2, 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_puller_leaves_others_are_told_of() {
+    let mut b = Bench::new(Rules::default());
+    let (one, _) = b.queue.attach(WIDE, "");
+    let (two, wake) = b.queue.attach(WIDE, "");
+    b.push("");
+    b.push("");
+    assert_eq!(b.take(one).len(), 1, "half of what is ready");
+    tokio::time::timeout(SECOND, wake.notified())
+        .await
+        .expect("the other half is told of");
+    assert_eq!(b.take(two).len(), 1);
+    assert!(b.take(one).is_empty());
+    assert!(
+        tokio::time::timeout(SECOND, wake.notified()).await.is_err(),
+        "nothing is left"
+    );
+    assert_eq!(b.queue.totals.delivered, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn messages_past_their_retention_are_dropped() {
     let retention = Duration::from_secs(600);
     let mut b = Bench::new(Rules {
@@ -391,6 +457,32 @@ async fn replacing_the_backlog_takes_leases_back() {
     assert!(!b.queue.ack(taken[1].ack_id));
     assert_eq!((b.queue.backlog(), b.queue.outstanding()), (2, 0));
     assert_eq!(b.take(owner).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_acked_is_kept_as_long_as_the_rules_say_so() {
+    let kept = Rules {
+        retain_acked: true,
+        ..Rules::default()
+    };
+    let mut b = Bench::new(kept.clone());
+    let owner = b.puller(WIDE);
+    b.push("");
+    let taken = b.take(owner);
+    b.queue.ack(taken[0].ack_id);
+    b.queue.set_rules(kept, b.now);
+    assert_eq!(b.queue.retained().count(), 1);
+    b.queue.set_rules(Rules::default(), b.now);
+    assert_eq!(b.queue.retained().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_due_before_the_first_message_is_too_old_unless_asked_for() {
+    let mut b = Bench::new(Rules::default());
+    b.push("");
+    assert_eq!(b.queue.due(), Some(b.now + b.queue.rules.retention));
+    b.queue.check_retention(b.now);
+    assert_eq!(b.queue.due(), Some(b.now));
 }
 
 mod properties {
