@@ -441,6 +441,79 @@ async fn messages_past_their_retention_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn retention_counts_for_what_is_leased_and_what_was_acked_too() {
+    let retention = Duration::from_secs(600);
+    let mut b = Bench::new(Rules {
+        retention,
+        retain_acked: true,
+        ack_deadline: Duration::from_secs(500),
+        ..Rules::default()
+    });
+    let owner = b.puller(Limit {
+        messages: 2,
+        bytes: 1 << 20,
+    });
+    let start = b.now;
+    b.push("");
+    b.push("");
+    let taken = b.take(owner);
+    assert!(b.queue.ack(taken[0].ack_id));
+    b.later(200 * SECOND);
+    b.push("");
+    b.later(200 * SECOND);
+    assert_eq!((b.queue.backlog(), b.queue.retained().count()), (2, 3));
+
+    // The acked one and the leased one are too old now, the third is not for 200 seconds.
+    b.later(200 * SECOND);
+    assert_eq!((b.queue.backlog(), b.queue.retained().count()), (1, 1));
+    assert_eq!((b.queue.ready_count, b.queue.outstanding()), (1, 0));
+    assert_eq!(b.queue.due(), Some(start + 800 * SECOND));
+    b.later(200 * SECOND);
+    assert_eq!(
+        (b.queue.backlog(), b.queue.ready_count, b.queue.due()),
+        (0, 0, None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn room_is_what_is_left_of_the_limit() {
+    let mut b = Bench::new(Rules::default());
+    let owner = b.puller(Limit {
+        messages: 2,
+        bytes: 1 << 20,
+    });
+    for _ in 0..5 {
+        b.push("");
+    }
+    let first = b.take(owner);
+    assert_eq!(first.len(), 2);
+    b.queue.ack(first[0].ack_id);
+    let second = b.take(owner);
+    assert_eq!(second.len(), 1);
+    b.nack(&second[0]);
+    assert_eq!(b.take(owner).len(), 1);
+    assert_eq!((b.queue.totals.acked, b.queue.totals.nacked), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_expired_lease_wakes_who_waits() {
+    let mut b = Bench::new(Rules::default());
+    let (holder, _) = b.queue.attach(WIDE, "");
+    b.push("");
+    assert_eq!(b.take(holder).len(), 1);
+    let (_, wake) = b.queue.attach(WIDE, "");
+    b.later(SECOND);
+    assert!(
+        tokio::time::timeout(SECOND, wake.notified()).await.is_err(),
+        "it is leased"
+    );
+    b.later(10 * SECOND);
+    tokio::time::timeout(SECOND, wake.notified())
+        .await
+        .expect("it can be had again");
+}
+
+#[tokio::test(start_paused = true)]
 async fn replacing_the_backlog_takes_leases_back() {
     let mut b = Bench::new(Rules {
         retain_acked: true,
