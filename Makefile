@@ -51,9 +51,9 @@ bench-emulator: ## How fast and how large the emulator is
 bench-operator: ## How the operator does with 10, 100 and 900 tenants, and whether its bounds hold (docs/scale.md)
 	@e2e/bench/scale.sh
 
-mutants-emulator: ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; an hour or two)
+mutants-emulator: ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; 40 minutes)
 	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
-	cargo mutants --package pubsub-emulator
+	cargo mutants --package pubsub-emulator -j2
 
 test-long: ## The same faults with many more seeds, and 20 rollouts of pods (half an hour)
 	CRASH_SEEDS=500 cargo test --workspace --test control_plane crash

@@ -67,6 +67,7 @@ mod tests {
         fn round_trip(incarnation: u32, slot: u32, generation: u32) {
             let id = AckId { incarnation, slot, generation };
             prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert!(format!("{id}0").parse::<AckId>().is_err(), "more than an ack id is none");
         }
 
         #[test]

@@ -315,6 +315,24 @@ async fn a_key_is_delivered_in_order_and_to_one_puller_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_stays_with_its_puller_until_the_last_lease_ends() {
+    let mut b = Bench::new(ordered());
+    let one = b.puller(WIDE);
+    b.push("a");
+    b.push("a");
+    let taken = b.take(one);
+    assert_eq!(taken.len(), 2);
+    let two = b.puller(WIDE);
+    assert!(b.queue.ack(taken[0].ack_id));
+    b.push("a");
+    assert!(b.ids(two).is_empty(), "the first puller still holds one");
+    b.later(5 * SECOND);
+    assert_eq!(b.queue.outstanding(), 1, "its lease has not ended");
+    assert!(b.queue.ack(taken[1].ack_id));
+    assert_eq!(b.ids(two), [3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_nack_redelivers_the_rest_of_its_key_even_what_was_acked() {
     let mut b = Bench::new(Rules {
         retry: Some(RetryRule {
