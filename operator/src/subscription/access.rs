@@ -9,10 +9,13 @@ use std::time::Duration;
 
 use crds::AccessVerified;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
+use serde_json::json;
 
 use super::ownership::key;
-use crate::pubsub::{Grant, Policy, SubscriptionConfig};
+use crate::{
+    kubernetes::hash,
+    pubsub::{Grant, Policy, SubscriptionConfig},
+};
 
 /// Who has rights on a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +70,7 @@ pub fn fingerprint(config: &SubscriptionConfig, grants: &[Grant]) -> String {
         .map(|grant| (grant.role, grant.member.as_str()))
         .collect();
     rights.sort_unstable();
-    let text = serde_json::json!([config.name.to_string(), made_at, rights]).to_string();
-    let digest = Sha256::digest(text.as_bytes());
-    let first = digest.first_chunk().copied().unwrap_or_default();
-    format!("{:016x}", u64::from_be_bytes(first))
+    hash(&json!([config.name.to_string(), made_at, rights]))
 }
 
 #[cfg(test)]

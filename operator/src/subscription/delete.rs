@@ -10,7 +10,8 @@ use kube::ResourceExt as _;
 use super::{
     apply,
     finalize::{self, Kept},
-    ownership::{Role, Rules, key},
+    observe,
+    ownership::{Role, Rules},
     reconcile::{surroundings, tenant},
     status, validate,
 };
@@ -18,7 +19,7 @@ use crate::{
     context::{Context, Next},
     failure::Failure,
     kubernetes::write,
-    pubsub::{Resource, inventory::Owner},
+    pubsub::inventory::Owner,
 };
 
 /// One step of a deletion.
@@ -66,11 +67,7 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     }
     let kept = kept(subscription, tenant.as_deref(), ctx).await?;
     let stamp = validate::stamp(subscription, &ctx.settings);
-    let rules = Rules {
-        adopt: false,
-        adopt_from: vec![],
-        retain_for: ctx.settings.retain_for,
-    };
+    let rules = Rules::unasked(ctx.settings.retain_for);
     let policy = validate::deletion_policy(subscription, tenant.as_deref());
     let plan = finalize::release(
         &kept,
@@ -126,11 +123,8 @@ async fn kept(
         ctx.inventory.refresh(&project).await?;
         let owned = ctx.inventory.owned(&project, "", &Owner::named(&stamp)).await?;
         candidates.extend(owned.into_iter().map(|one| {
-            let keeps_dead_letters = one
-                .labels
-                .get(key::ROLE)
-                .is_some_and(|role| role == Role::DeadLetter.as_str());
-            (one.name, !keeps_dead_letters)
+            let is_pulled = Role::of(&one.labels) != Some(Role::DeadLetter);
+            (one.name, is_pulled)
         }));
     }
     candidates.sort();
@@ -140,11 +134,7 @@ async fn kept(
         let Some(config) = ctx.inventory.subscription(&name).await? else {
             continue;
         };
-        let policy = match is_pulled {
-            true => Some(ctx.inventory.policy(&Resource::Subscription(name)).await?),
-            false => None,
-        };
-        kept.push(Kept { config, policy });
+        kept.push(observe::kept(&ctx.inventory, config, is_pulled).await?);
     }
     Ok(kept)
 }

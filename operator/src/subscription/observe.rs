@@ -4,6 +4,7 @@
 use super::{
     access::{Access, Earlier},
     desired::Desired,
+    finalize::Kept,
     ownership::{Role, Stamp, key},
 };
 use crate::{
@@ -107,9 +108,28 @@ async fn subscriptions(
     let mut found = inventory
         .owned(name.project(), &desired.prefix, &Owner::named(stamp))
         .await?;
-    found.retain(|one| one.labels.get(key::ROLE).map(String::as_str) != Some(Role::DeadLetter.as_str()));
+    found.retain(|one| Role::of(&one.labels) != Some(Role::DeadLetter));
     if !found.iter().any(|one| one.name == *name) {
         found.extend(inventory.subscription(name).await?);
     }
     Ok(found)
+}
+
+/// What is to be let go: with its policy where somebody may have been given rights on it.
+///
+/// # Errors
+/// When the policy has to be read and cannot be.
+pub async fn kept(
+    inventory: &Inventory,
+    config: SubscriptionConfig,
+    is_pulled: bool,
+) -> Result<Kept, PubSubError> {
+    let policy = match is_pulled {
+        true => {
+            let resource = Resource::Subscription(config.name.clone());
+            Some(inventory.policy(&resource).await?)
+        }
+        false => None,
+    };
+    Ok(Kept { config, policy })
 }

@@ -56,6 +56,15 @@ impl Role {
             Self::DeadLetter => "dead-letter",
         }
     }
+
+    /// What an object is for, as its labels say.
+    #[must_use]
+    pub fn of(labels: &BTreeMap<String, String>) -> Option<Self> {
+        let said = labels.get(key::ROLE)?;
+        [Self::Worker, Self::DeadLetter]
+            .into_iter()
+            .find(|role| role.as_str() == said)
+    }
 }
 
 /// When a subscription was succeeded by another, if it was.
@@ -88,6 +97,18 @@ pub struct Rules {
     pub adopt_from: Vec<String>,
     /// How long after its release an object is taken back without being asked.
     pub retain_for: Duration,
+}
+
+impl Rules {
+    /// What holds when nobody asked to take anything over.
+    #[must_use]
+    pub const fn unasked(retain_for: Duration) -> Self {
+        Self {
+            adopt: false,
+            adopt_from: Vec::new(),
+            retain_for,
+        }
+    }
 }
 
 /// Whether an object is ours.

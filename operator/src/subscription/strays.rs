@@ -7,16 +7,10 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::events::EventType};
 
 use super::{
-    apply,
-    finalize::{self, Kept},
+    apply, finalize, observe,
     ownership::{Role, Rules, Stamp, key},
 };
-use crate::{
-    context::Context,
-    failure::Failure,
-    pubsub::{Resource, SubscriptionConfig},
-    tenant::validate::project,
-};
+use crate::{context::Context, failure::Failure, tenant::validate::project};
 
 /// Lets go of all of them, and keeps their messages: nobody can tell any more which were to be deleted.
 ///
@@ -29,22 +23,19 @@ pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
     };
     ctx.inventory.refresh(&project).await?;
     let (cluster, name) = (&ctx.settings.cluster_id, tenant.name_any());
-    let rules = Rules {
-        adopt: false,
-        adopt_from: vec![],
-        retain_for: ctx.settings.retain_for,
-    };
+    let rules = Rules::unasked(ctx.settings.retain_for);
     for config in ctx.inventory.stamped(&project, cluster, &name).await? {
         if config.labels.contains_key(key::RELEASED_AT) {
             continue;
         }
-        let label = |key| config.labels.get(key).cloned().unwrap_or_default();
+        let subscription = config.labels.get(key::SUBSCRIPTION);
         let stamp = Stamp {
             cluster: cluster.clone(),
             tenant: name.clone(),
-            subscription: label(key::SUBSCRIPTION),
+            subscription: subscription.cloned().unwrap_or_default(),
         };
-        let kept = kept(config, ctx).await?;
+        let is_pulled = Role::of(&config.labels) != Some(Role::DeadLetter);
+        let kept = observe::kept(&ctx.inventory, config, is_pulled).await?;
         let plan = finalize::release(
             std::slice::from_ref(&kept),
             DeletionPolicy::Retain,
@@ -65,18 +56,4 @@ pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
         ctx.tell(tenant, EventType::Warning, "LeftBehind", note).await;
     }
     Ok(())
-}
-
-async fn kept(config: SubscriptionConfig, ctx: &Context) -> Result<Kept, Failure> {
-    let keeps_dead_letters = config
-        .labels
-        .get(key::ROLE)
-        .is_some_and(|role| role == Role::DeadLetter.as_str());
-    let policy = if keeps_dead_letters {
-        None
-    } else {
-        let resource = Resource::Subscription(config.name.clone());
-        Some(ctx.inventory.policy(&resource).await?)
-    };
-    Ok(Kept { config, policy })
 }
