@@ -6,12 +6,12 @@
     reason = "this is how a test fails"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pubsub_emulator::Emulator;
+use pubsub_emulator::{Emulator, pb};
 use serde_json::{Value, json};
 
-use crate::{eventually::eventually, tenants::PATIENCE};
+use crate::{eventually::eventually, stage::PROJECT, tenants::PATIENCE};
 
 /// Waits until the operator has compared everything with Pub/Sub so many times more.
 pub async fn resyncs(emulator: &Emulator, times: usize) {
@@ -84,5 +84,31 @@ pub async fn take(emulator: &Emulator, subscription: &str) -> Vec<Value> {
     received
         .iter()
         .filter_map(|one| one.get("message").cloned())
+        .collect()
+}
+
+/// Publishes an empty message with these attributes to a topic of this id.
+pub fn publish(emulator: &Emulator, topic: &str, attributes: &[(&str, &str)]) {
+    let message = pb::PubsubMessage {
+        attributes: attributes
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..pb::PubsubMessage::default()
+    };
+    let topic = format!("projects/{PROJECT}/topics/{topic}");
+    emulator.publish(&topic, vec![message]).unwrap();
+}
+
+/// The workers that may pull a subscription: whoever has a right on it and is not Pub/Sub's own service agent.
+#[must_use]
+pub fn workers(emulator: &Emulator, subscription: &str) -> BTreeSet<String> {
+    let bindings = emulator
+        .policy(subscription)
+        .map(|policy| policy.bindings)
+        .unwrap_or_default();
+    let members = bindings.into_iter().flat_map(|binding| binding.members);
+    members
+        .filter(|member| !member.starts_with("serviceAccount:service-"))
         .collect()
 }

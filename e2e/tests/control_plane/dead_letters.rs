@@ -3,12 +3,11 @@
 use crds::{ConditionType, EventSubscription, condition};
 use e2e::{
     eventually::eventually,
-    pubsub::take,
+    pubsub::{publish, take},
     stage::{PROJECT, Stage},
     tenants::{PATIENCE, apply, ready},
 };
 use kube::{Api, Client};
-use pubsub_emulator::pb;
 use serde_json::json;
 
 const TENANT: &str = "has-dead-letters";
@@ -32,12 +31,8 @@ async fn dead_letters_are_said_until_they_are_taken() {
     apply(&client, TENANT, json!({"subscriptions": [{"topic": "events"}]})).await;
     ready(&client, TENANT).await;
     say(&client, "False", "").await;
-    let dead = pb::PubsubMessage {
-        attributes: [("tenant_id".to_owned(), TENANT.to_owned())].into(),
-        ..pb::PubsubMessage::default()
-    };
-    let topic = format!("projects/{PROJECT}/topics/living-twin-events-dlq");
-    stage.emulator.publish(&topic, vec![dead]).unwrap();
+    let attributes = [("tenant_id", TENANT)];
+    publish(&stage.emulator, "living-twin-events-dlq", &attributes);
     let id = format!("living-twin-events-{TENANT}-dlq");
     say(&client, "True", &id).await;
     let taken = take(&stage.emulator, &format!("projects/{PROJECT}/subscriptions/{id}")).await;

@@ -7,12 +7,12 @@ use crds::{ConditionType, EventSubscription, condition};
 use e2e::{
     eventually::eventually,
     pubsub::{self, resyncs},
-    stage::{PROJECT, Stage},
+    stage::Stage,
     tenants::{PATIENCE, apply, ready},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Api, Client};
-use pubsub_emulator::{Code, Fault, pb};
+use pubsub_emulator::{Code, Fault};
 use serde_json::{Value, json};
 
 const TENANT: &str = "changes-its-mind";
@@ -23,14 +23,7 @@ fn spec(types: &[&str]) -> Value {
 
 fn publish(stage: &Stage, event_type: &str, name: &str) {
     let attributes = [("tenant_id", TENANT), ("event_type", event_type), ("name", name)];
-    let message = pb::PubsubMessage {
-        attributes: attributes
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
-        ..pb::PubsubMessage::default()
-    };
-    let topic = format!("projects/{PROJECT}/topics/living-twin-document-events");
-    stage.emulator.publish(&topic, vec![message]).unwrap();
+    pubsub::publish(&stage.emulator, "living-twin-document-events", &attributes);
 }
 
 /// Takes what is there; gives the events' names.

@@ -8,7 +8,7 @@ use e2e::{
     control_plane::LIMITED,
     eventually::eventually,
     portrait::{Portrait, at_rest, differences, own},
-    pubsub::{resyncs, writes},
+    pubsub::{self, resyncs, workers, writes},
     stage::{PROJECT, Stage},
     tenants::{PATIENCE, apply, delete, ready, tenant_is},
 };
@@ -79,7 +79,7 @@ impl Story {
         eventually(&format!("{tenant} has its own"), PATIENCE, async || {
             let found = of_tenant(self.stage, tenant).into_iter().map(|name| {
                 let filter = self.stage.emulator.subscription(&name).map(|one| one.filter);
-                let workers = workers(self.stage, &name);
+                let workers = workers(&self.stage.emulator, &name);
                 (name, filter.unwrap_or_default(), workers)
             });
             let wrong: Vec<_> = found
@@ -191,19 +191,6 @@ fn of_tenant(stage: &Stage, tenant: &str) -> Vec<String> {
     all
 }
 
-/// The workers that may pull a subscription.
-fn workers(stage: &Stage, subscription: &str) -> BTreeSet<String> {
-    let bindings = stage
-        .emulator
-        .policy(subscription)
-        .map(|policy| policy.bindings)
-        .unwrap_or_default();
-    let members = bindings.into_iter().flat_map(|binding| binding.members);
-    members
-        .filter(|member| !member.starts_with("serviceAccount:service-"))
-        .collect()
-}
-
 fn is_refused_by_the_api_server<T: std::fmt::Debug>(answer: kube::Result<T>, code: u16) {
     match answer {
         Err(kube::Error::Api(status)) if status.code == code => {}
@@ -278,7 +265,7 @@ async fn who_asks_for_another_tenants_events_gets_none_and_is_told_why() {
     assert!(message.contains("annotate the Tenant"), "{message}");
     remove(&own, "takes-over").await;
     assert!(stage.emulator.subscription(&somebodys).unwrap().labels.is_empty());
-    assert_eq!(workers(stage, &somebodys), BTreeSet::new());
+    assert_eq!(workers(&stage.emulator, &somebodys), BTreeSet::new());
 
     story.the_victim_is_as_it_was().await;
 }
@@ -343,7 +330,7 @@ async fn what_an_owner_does_to_its_own_changes_its_own_alone() {
     eventually("the new worker has the old one's place", PATIENCE, async || {
         let account = accounts.get_opt("event-worker").await.unwrap();
         let uid = account.and_then(|account| account.uid()).unwrap_or_default();
-        let workers = workers(stage, &kept);
+        let workers = workers(&stage.emulator, &kept);
         let is_new = workers.len() == 1 && workers.iter().all(|one| one.ends_with(&format!("/{uid}")));
         if is_new && uid != before {
             Ok(())
@@ -381,14 +368,7 @@ async fn what_an_owner_does_to_its_own_changes_its_own_alone() {
 
 fn publish(stage: &Stage, tenant: &str) {
     let attributes = [("tenant_id", tenant), ("event_type", "user.login")];
-    let message = pb::PubsubMessage {
-        attributes: attributes
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
-        ..pb::PubsubMessage::default()
-    };
-    let topic = format!("projects/{PROJECT}/topics/living-twin-user-events");
-    stage.emulator.publish(&topic, vec![message]).unwrap();
+    pubsub::publish(&stage.emulator, "living-twin-user-events", &attributes);
 }
 
 #[tokio::test]
@@ -456,7 +436,7 @@ async fn who_comes_after_a_tenant_gets_nothing_that_was_kept() {
     let kept = of_tenant(stage, "moved-out");
     let nobody_reads = || {
         for name in &kept {
-            assert_eq!(workers(stage, name), BTreeSet::new(), "{name}");
+            assert_eq!(workers(&stage.emulator, name), BTreeSet::new(), "{name}");
             let labels = stage.emulator.subscription(name).unwrap().labels;
             assert!(
                 labels.contains_key("event-operator-released-at"),

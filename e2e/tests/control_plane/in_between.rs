@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crds::{ConditionType, EventSubscription, condition};
 use e2e::{
     eventually::eventually,
-    pubsub::{made_and_deleted, resyncs, take},
+    pubsub::{made_and_deleted, publish, resyncs, take},
     stage::{PROJECT, Stage},
     tenants::{PATIENCE, apply, is_older_than_all_to_come, ready},
 };
@@ -14,7 +14,7 @@ use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
 };
-use pubsub_emulator::{Fault, pb};
+use pubsub_emulator::Fault;
 use serde_json::json;
 
 fn subscription(tenant: &str) -> String {
@@ -165,15 +165,6 @@ async fn nothing_was_lost(stage: &Stage, tenant: &str) {
     assert_eq!(take(&stage.emulator, &subscription(tenant)).await.len(), 1);
 }
 
-fn publish(stage: &Stage, tenant: &str) {
-    let message = pb::PubsubMessage {
-        attributes: [("tenant_id".to_owned(), tenant.to_owned())].into(),
-        ..pb::PubsubMessage::default()
-    };
-    let topic = format!("projects/{PROJECT}/topics/living-twin-user-events");
-    stage.emulator.publish(&topic, vec![message]).unwrap();
-}
-
 #[tokio::test]
 async fn who_loses_a_topic_takes_nothing_along_and_who_wins_it_next_has_everything() {
     let stage = Stage::shared();
@@ -188,7 +179,11 @@ async fn who_loses_a_topic_takes_nothing_along_and_who_wins_it_next_has_everythi
     ready(&client, tenant).await;
     make(&client, tenant, "first", "Delete").await;
     is(&client, tenant, "first", "Succeeded").await;
-    publish(stage, tenant);
+    publish(
+        &stage.emulator,
+        "living-twin-user-events",
+        &[("tenant_id", tenant)],
+    );
     let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
     is_older_than_all_to_come(&api.get("first").await.unwrap()).await;
     make(&client, tenant, "second", "Delete").await;
@@ -218,7 +213,11 @@ async fn a_new_name_for_the_same_thing_loses_nothing() {
     ready(&client, tenant).await;
     make(&client, tenant, "old-name", "Retain").await;
     is(&client, tenant, "old-name", "Succeeded").await;
-    publish(stage, tenant);
+    publish(
+        &stage.emulator,
+        "living-twin-user-events",
+        &[("tenant_id", tenant)],
+    );
     remove(&client, tenant, "old-name").await;
     make(&client, tenant, "new-name", "Retain").await;
     is_gone(&client, tenant, "old-name").await;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crds::{ConditionType, EventSubscription, label};
 use e2e::{
+    pubsub::workers,
     stage::{PROJECT, Stage},
     tenants::{apply, delete, ready, tenant_is},
 };
@@ -28,10 +29,8 @@ async fn annotate_all(api: &Api<EventSubscription>) {
 fn state(stage: &Stage, tenant: &str, topic: &str) -> (BTreeSet<String>, bool) {
     let name = format!("projects/{PROJECT}/subscriptions/living-twin-{topic}-{tenant}-worker");
     let found = stage.emulator.subscription(&name).unwrap();
-    let policy = stage.emulator.policy(&name).unwrap();
-    let members = policy.bindings.into_iter().flat_map(|binding| binding.members);
-    let workers = members.filter(|one| !one.starts_with("serviceAccount:service-"));
-    (workers.collect(), found.labels.contains_key(key::RELEASED_AT))
+    let released = found.labels.contains_key(key::RELEASED_AT);
+    (workers(&stage.emulator, &name), released)
 }
 
 fn two() -> Value {
