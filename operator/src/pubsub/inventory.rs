@@ -1,9 +1,11 @@
 //! What exists in a project, remembered: listed page by page once per resync for the whole fleet, and corrected by every
 //! write this process makes. Looking at one object costs nothing.
 
+mod known;
+mod pages;
+
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    hash::Hash,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -19,7 +21,8 @@ use crate::{
     turns::Turns,
 };
 
-use super::{Code, Page, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
+use self::{known::Known, pages::Pages};
+use super::{Code, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
 
 /// What is remembered of all projects.
 pub struct Inventory {
@@ -107,47 +110,6 @@ impl Owner {
             tenant: one.labels.get(key::TENANT)?.clone(),
             subscription: one.labels.get(key::SUBSCRIPTION)?.clone(),
         })
-    }
-}
-
-/// Objects of one kind, and when this process last wrote each.
-struct Known<K, V> {
-    objects: HashMap<K, V>,
-    written: HashMap<K, Instant>,
-    /// Those that have to be read before anything is said about them.
-    in_doubt: HashSet<K>,
-}
-
-impl<K, V> Default for Known<K, V> {
-    fn default() -> Self {
-        Self {
-            objects: HashMap::new(),
-            written: HashMap::new(),
-            in_doubt: HashSet::new(),
-        }
-    }
-}
-
-impl<K: Eq + Hash + Clone, V> Known<K, V> {
-    fn write(&mut self, key: &K, value: Option<V>) {
-        self.written.insert(key.clone(), Instant::now());
-        self.in_doubt.remove(key);
-        match value {
-            Some(value) => self.objects.insert(key.clone(), value),
-            None => self.objects.remove(key),
-        };
-    }
-
-    /// Takes over a list that was begun at `begun`, but keeps what was written too shortly before to be in it.
-    fn replace(&mut self, listed: HashMap<K, V>, begun: Instant, visibility_lag: Duration) {
-        self.written.retain(|_, at| *at + visibility_lag > begun);
-        let mut old = std::mem::replace(&mut self.objects, listed);
-        for key in self.written.keys() {
-            match old.remove(key) {
-                Some(value) => self.objects.insert(key.clone(), value),
-                None => self.objects.remove(key),
-            };
-        }
     }
 }
 
@@ -453,55 +415,5 @@ fn absent_is_none<T>(answer: Result<T, PubSubError>) -> Result<Option<T>, PubSub
         Ok(found) => Ok(Some(found)),
         Err(error) if error.code == Code::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The pages of a list so far.
-struct Pages<T> {
-    items: Vec<T>,
-    next: Option<String>,
-}
-
-impl<T> Default for Pages<T> {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            next: Some(String::new()),
-        }
-    }
-}
-
-impl<T> Pages<T> {
-    /// The token of the page to ask for, if there is one.
-    fn next(&mut self) -> Option<String> {
-        self.next.take()
-    }
-
-    fn add(&mut self, page: Page<T>) {
-        self.items.extend(page.items);
-        self.next = Some(page.next).filter(|token| !token.is_empty());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LAG: Duration = Duration::from_secs(120);
-
-    #[tokio::test(start_paused = true)]
-    async fn a_list_that_lags_does_not_hide_what_was_just_made() {
-        let mut known = Known::default();
-        known.write(&"fresh", Some(1));
-        known.write(&"deleted", None);
-        known.replace(HashMap::from([("deleted", 2), ("other", 3)]), Instant::now(), LAG);
-        assert_eq!(known.objects, HashMap::from([("fresh", 1), ("other", 3)]));
-        tokio::time::advance(LAG).await;
-        known.replace(HashMap::from([("other", 3)]), Instant::now(), LAG);
-        assert_eq!(
-            known.objects,
-            HashMap::from([("other", 3)]),
-            "after the lag the list is believed"
-        );
     }
 }
