@@ -10,6 +10,11 @@ use event_operator::{
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{EnvFilter, fmt};
 
+/// The caches of a fleet come and go page by page, on several threads: glibc keeps what was taken for them, and this gives it
+/// back (`docs/scale.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();

@@ -11,6 +11,10 @@ use event_worker::{
     telemetry,
 };
 
+/// An event is allocated by the thread that pulls and freed by the one that handles it (`e2e/bench/README.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What a wrong command line ends with everywhere.
 const WRONG_SETTING: u8 = 2;
 
