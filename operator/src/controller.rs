@@ -322,7 +322,8 @@ where
         + Sync
         + 'static,
 {
-    let seen = once_cached(decoded::watch(client).reflect(writer))
+    let cache = writer.as_reader();
+    let seen = once_cached(decoded::watch(client).reflect(writer), cache)
         .inspect_ok(tell)
         .try_filter_map(|change| {
             future::ready(Ok(match change {

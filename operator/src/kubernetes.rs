@@ -3,6 +3,7 @@
 
 pub mod children;
 pub mod decoded;
+pub mod field_owners;
 pub mod keda;
 pub mod manifest;
 pub mod remembered;

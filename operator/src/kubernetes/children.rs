@@ -60,9 +60,10 @@ impl Children {
         let mut streams = Vec::new();
         for kind in Kind::CHILDREN {
             let writer = Writer::new(kind);
-            stores.insert(kind, writer.as_reader());
+            let store = writer.as_reader();
+            stores.insert(kind, store.clone());
             let seen = reflector::reflector(writer, watched(client, kind)).default_backoff();
-            let changes = once_cached(seen).map_ok(Change::into_object);
+            let changes = once_cached(seen, store).map_ok(Change::into_object);
             streams.push((kind, tireless(kind, changes).boxed()));
         }
         let (scaled, following) = ScaledObjects::watch(client);

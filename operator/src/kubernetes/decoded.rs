@@ -2,7 +2,6 @@
 //! Such an object is as good as not there, and that is said; nothing is deleted for it.
 
 use futures::{Stream, TryStreamExt as _, future};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::FieldsV1;
 use kube::{
     Api, Client, Resource,
     core::DeserializeGuard,
@@ -12,9 +11,8 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
 
-use super::watch::PAGE;
+use super::{field_owners::keep_others_specs, watch::PAGE};
 
 /// All objects of a kind in the cluster.
 pub fn watch<K>(client: &Client) -> impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static
@@ -39,27 +37,14 @@ fn understood<K: Resource<DynamicType = ()>>(event: Event<DeserializeGuard<K>>) 
 
 fn decoded<K: Resource<DynamicType = ()>>(one: DeserializeGuard<K>) -> Option<K> {
     one.0
-        .map(lightened)
+        .map(|mut object| {
+            keep_others_specs(object.meta_mut());
+            object
+        })
         .inspect_err(|invalid| {
             let (name, namespace) = (&invalid.metadata.name, &invalid.metadata.namespace);
             // The error may quote a value of the spec, which holds no secret.
             tracing::error!(kind = %K::kind(&()), name, namespace, error = invalid.error, "An object makes no sense, and is left alone. Correct it, or apply the CRDs of this operator's version.");
         })
         .ok()
-}
-
-/// Who wrote which field takes more memory than the object itself. All that is asked of it is who wrote a spec.
-fn lightened<K: Resource<DynamicType = ()>>(mut object: K) -> K {
-    if let Some(entries) = &mut object.meta_mut().managed_fields {
-        entries.retain_mut(|entry| {
-            let wrote_a_spec = entry
-                .fields_v1
-                .as_ref()
-                .is_some_and(|fields| fields.0.get("f:spec").is_some());
-            entry.fields_v1 = wrote_a_spec.then(|| FieldsV1(json!({"f:spec": {}})));
-            wrote_a_spec
-        });
-        entries.shrink_to_fit();
-    }
-    object
 }

@@ -1,9 +1,12 @@
 //! Watches that go on whatever happens, each by itself.
 
-use std::{fmt, future::ready};
+use std::{fmt, future::ready, hash::Hash};
 
 use futures::{Stream, StreamExt as _, stream};
-use kube::runtime::watcher::{self, Event};
+use kube::runtime::{
+    reflector::{Lookup, Store},
+    watcher::{self, Event},
+};
 
 /// How many objects a page of a list has. A page is decoded as a whole, and a dozen watches begin at the same time, so that
 /// their pages are most of the memory of a start.
@@ -53,28 +56,28 @@ impl<K> Change<K> {
 }
 
 /// What happened, told once it is in the cache that these events went through. What a list brings is there at its end only:
-/// whoever is told before looks at what was, and is not told again.
+/// whoever is told before looks at what was, and is not told again. Until then only the cache holds it.
 pub fn once_cached<K>(
     seen: impl Stream<Item = Result<Event<K>, watcher::Error>>,
-) -> impl Stream<Item = Result<Change<K>, watcher::Error>> {
-    let told = seen.scan(Vec::new(), |listed, event| {
-        let told = match event {
-            Ok(Event::Init) => {
-                listed.clear();
-                vec![]
-            }
-            Ok(Event::InitApply(object)) => {
-                listed.push(Ok(Change::There(object)));
-                vec![]
-            }
-            Ok(Event::InitDone) => std::mem::take(listed),
-            Ok(Event::Apply(object)) => vec![Ok(Change::There(object))],
-            Ok(Event::Delete(object)) => vec![Ok(Change::Gone(object))],
-            Err(error) => vec![Err(error)],
+    cache: Store<K>,
+) -> impl Stream<Item = Result<Change<K>, watcher::Error>>
+where
+    K: Lookup<DynamicType: Eq + Hash + Clone> + Clone + 'static,
+{
+    seen.flat_map(move |event| {
+        let (listed, one) = match event {
+            Ok(Event::Init | Event::InitApply(_)) => (vec![], None),
+            // The list takes the place of all that was there.
+            Ok(Event::InitDone) => (cache.state(), None),
+            Ok(Event::Apply(object)) => (vec![], Some(Ok(Change::There(object)))),
+            Ok(Event::Delete(object)) => (vec![], Some(Ok(Change::Gone(object)))),
+            Err(error) => (vec![], Some(Err(error))),
         };
-        ready(Some(told))
-    });
-    told.flat_map(stream::iter)
+        let listed = listed
+            .into_iter()
+            .map(|object| Ok(Change::There((*object).clone())));
+        stream::iter(listed.chain(one))
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +85,11 @@ mod tests {
     use std::time::Duration;
 
     use futures::FutureExt as _;
-    use kube::runtime::{utils::StreamBackoff, watcher::DefaultBackoff};
+    use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+    use kube::{
+        ResourceExt as _,
+        runtime::{WatchStreamExt as _, reflector, utils::StreamBackoff, watcher::DefaultBackoff},
+    };
     use tokio::time::Instant;
 
     use super::*;
@@ -109,24 +116,40 @@ mod tests {
 
     #[test]
     fn what_a_list_brings_is_told_at_its_end() {
-        let (there, gone) = (Change::There, Change::Gone);
-        let events = [
-            Event::Apply(1),
-            Event::Init,
-            Event::InitApply(2),
-            Event::Init,
-            Event::InitApply(3),
-            Event::InitApply(4),
-        ];
-        let told = |more: &[Event<u8>]| -> Vec<_> {
-            let seen = stream::iter(events.iter().chain(more).cloned().map(Ok));
-            let told: Vec<_> = once_cached(seen).collect().now_or_never().unwrap();
-            told.into_iter().map(|one| one.ok().unwrap()).collect()
+        let one = |name: &str| ConfigMap {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
+            ..ConfigMap::default()
         };
-        assert_eq!(told(&[]), [there(1)]);
+        let events = [
+            Event::Apply(one("1")),
+            Event::Init,
+            Event::InitApply(one("2")),
+            Event::Init,
+            Event::InitApply(one("3")),
+            Event::InitApply(one("4")),
+        ];
+        let told = |more: &[Event<ConfigMap>]| {
+            let (cache, writer) = reflector::store();
+            let seen = stream::iter(events.iter().chain(more).cloned().map(Ok));
+            let told: Vec<_> = once_cached(seen.reflect(writer), cache)
+                .collect()
+                .now_or_never()
+                .unwrap();
+            let words = told.into_iter().map(|change| match change.unwrap() {
+                Change::There(one) => format!("{} is there", one.name_any()),
+                Change::Gone(one) => format!("{} is gone", one.name_any()),
+            });
+            let mut words: Vec<_> = words.collect();
+            words.sort();
+            words
+        };
+        assert_eq!(told(&[]), ["1 is there"]);
         assert_eq!(
-            told(&[Event::InitDone, Event::Delete(3)]),
-            [there(1), there(3), there(4), gone(3)]
+            told(&[Event::InitDone, Event::Delete(one("3"))]),
+            ["1 is there", "3 is gone", "3 is there", "4 is there"]
         );
     }
 }
