@@ -81,9 +81,12 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -
         .await
         .context("cannot connect to Cloud Monitoring")?;
     let monitoring: Arc<dyn Monitoring> = Arc::new(monitoring);
-    let reachable = settings.scaler_address.is_some();
     let backlogs = Arc::new(Backlogs::new(Arc::clone(&monitoring)));
-    let scaler = scale(args, reachable, unguarded, Arc::clone(&backlogs), &activity);
+    let scaler = settings
+        .scaler_address
+        .is_some()
+        .then(|| Scaler::new(Arc::clone(&backlogs), &settings));
+    let scaler = scale(args, scaler, unguarded, &activity);
     let pubsub = Arc::new(Metered::new(google, budget, Arc::clone(&metrics), permit));
     let stop = stop.boxed().shared();
     let work = lead(election, &activity, stop.clone(), || {
@@ -109,18 +112,16 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -
 /// Answers KEDA, whether this replica leads or not; it only reads. Where nobody can reach it, it only waits.
 async fn scale(
     args: &Args,
-    reachable: bool,
+    scaler: Option<Scaler>,
     client: Client,
-    backlogs: Arc<Backlogs>,
     activity: &Activity,
 ) -> anyhow::Result<()> {
-    if !reachable {
+    let Some(scaler) = scaler.map(Arc::new) else {
         return std::future::pending().await;
-    }
+    };
     let listener = TcpListener::bind(args.scaler_listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.scaler_listen))?;
-    let scaler = Arc::new(Scaler::new(backlogs));
     activity.answers(Arc::clone(&scaler));
     scaler.serve(client, listener).await
 }

@@ -28,9 +28,12 @@ use self::{
     tenants::Tenants,
     waiting::{Pulled, Waiting, waiting},
 };
-use crate::monitoring::{
-    Unread,
-    backlog::{Backlogs, Measured},
+use crate::{
+    monitoring::{
+        Unread,
+        backlog::{Backlogs, Measured},
+    },
+    settings::Settings,
 };
 
 /// How long one answer may take.
@@ -67,9 +70,9 @@ pub enum NoAnswer {
 impl Scaler {
     /// One that knows nothing yet; see [`Scaler::serve`].
     #[must_use]
-    pub fn new(backlogs: Arc<Backlogs>) -> Self {
+    pub fn new(backlogs: Arc<Backlogs>, settings: &Settings) -> Self {
         Self {
-            tenants: Tenants::default(),
+            tenants: Tenants::new(settings),
             backlogs,
         }
     }

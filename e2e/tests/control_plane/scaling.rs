@@ -8,7 +8,7 @@ use e2e::{
     control_plane::{ADMIN, ControlPlane, OPERATOR},
     eventually::eventually,
     pubsub::{resyncs, take},
-    stage::{PROJECT, install_crds, operate, play_kubelet},
+    stage::{PROJECT, install_crds, operate, play_kubelet, settings_on},
     tenants::{PATIENCE, apply, ready},
 };
 use event_operator::{
@@ -268,7 +268,8 @@ async fn keda_is_told_how_many_messages_wait() {
     let backlogs = Backlogs::measuring(Arc::new(monitoring), Duration::from_millis(100));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let scaler = Arc::new(Scaler::new(Arc::new(backlogs)));
+    let settings = settings_on(&emulator, json!({}), |_| ()).unwrap();
+    let scaler = Arc::new(Scaler::new(Arc::new(backlogs), &settings));
     tokio::spawn(Arc::clone(&scaler).serve(client.clone(), listener));
     let mut keda = ExternalScalerClient::connect(format!("http://{address}"))
         .await

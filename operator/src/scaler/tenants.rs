@@ -6,10 +6,11 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crds::{EventSubscription, Tenant};
-use events::SubscriptionName;
+use crds::{EventSubscription, EventSubscriptionStatus, Tenant};
+use events::{ProjectId, SubscriptionName};
 use futures::StreamExt as _;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Client, ResourceExt as _,
     runtime::{
@@ -20,7 +21,11 @@ use kube::{
 use parking_lot::Mutex;
 
 use super::{NoAnswer, waiting::Pulled};
-use crate::{kubernetes::decoded, tenant::validate::tenant_namespace};
+use crate::{
+    kubernetes::decoded,
+    settings::{Catalogue, Settings},
+    tenant::validate::{tenant_id, tenant_namespace},
+};
 
 /// All Tenants, and what their workers pull.
 pub struct Tenants {
@@ -29,10 +34,15 @@ pub struct Tenants {
     /// What fills them, until somebody watches.
     writers: Mutex<Option<(Writer<Tenant>, Writer<EventSubscription>)>>,
     is_filled: AtomicBool,
+    /// Where a tenant's subscriptions are, unless it says otherwise.
+    project: ProjectId,
+    catalogue: Catalogue,
 }
 
-impl Default for Tenants {
-    fn default() -> Self {
+impl Tenants {
+    /// Tenants of an operator with these settings.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
         let (tenants, tenant_writer) = reflector::store();
         let (subscriptions, subscription_writer) = reflector::store();
         Self {
@@ -40,11 +50,11 @@ impl Default for Tenants {
             subscriptions,
             writers: Mutex::new(Some((tenant_writer, subscription_writer))),
             is_filled: AtomicBool::new(false),
+            project: settings.project.clone(),
+            catalogue: settings.catalogue.clone(),
         }
     }
-}
 
-impl Tenants {
     /// Watches, and does not end before a watch does.
     pub async fn watch(&self, client: &Client) {
         let Some((tenants, subscriptions)) = self.writers.lock().take() else {
@@ -52,7 +62,7 @@ impl Tenants {
         };
         let tenants = decoded::watch::<Tenant>(client)
             .modify(|one| {
-                one.metadata.managed_fields = None;
+                one.metadata = lightened(&mut one.metadata);
                 one.spec.subscriptions = None;
                 one.spec.worker = None;
                 one.status = None;
@@ -61,10 +71,13 @@ impl Tenants {
             .for_each(|_| std::future::ready(()));
         let subscriptions = decoded::watch::<EventSubscription>(client)
             .modify(|one| {
-                one.metadata.managed_fields = None;
-                if let Some(status) = &mut one.status {
-                    status.conditions.clear();
-                }
+                one.metadata = lightened(&mut one.metadata);
+                one.spec.settings.event_types = vec![];
+                one.status = one.status.take().map(|status| EventSubscriptionStatus {
+                    subscription: status.subscription,
+                    draining: status.draining,
+                    ..EventSubscriptionStatus::default()
+                });
             })
             .reflect(subscriptions)
             .for_each(|_| std::future::ready(()));
@@ -94,17 +107,16 @@ impl Tenants {
         let found = self
             .known
             .get(&ObjectRef::new(tenant))
-            .filter(|one| tenant_namespace(one) == namespace);
-        if found.is_none() {
-            return Err(NoAnswer::Unknown {
+            .filter(|one| tenant_namespace(one) == namespace)
+            .ok_or_else(|| NoAnswer::Unknown {
                 tenant: tenant.to_owned(),
                 namespace: namespace.to_owned(),
-            });
-        }
-        let subscriptions = self.subscriptions.state_filter(|one| {
-            one.metadata.namespace.as_deref() == Some(namespace) && one.spec.tenant_ref.name == tenant
-        });
-        Ok(subscriptions.iter().flat_map(|one| pulled(one)).collect())
+            })?;
+        let subscriptions = self
+            .subscriptions
+            .state_filter(|one| is_of(one, tenant, namespace));
+        let pulled = subscriptions.iter().flat_map(|one| self.pulled_of(one, &found));
+        Ok(pulled.collect())
     }
 
     /// What the worker of each tenant pulls that pulls anything, by the Tenant's name.
@@ -113,15 +125,50 @@ impl Tenants {
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for one in self.subscriptions.state() {
             let tenant = &one.spec.tenant_ref.name;
-            let its_own = self
-                .known
-                .get(&ObjectRef::new(tenant))
-                .is_some_and(|found| one.metadata.namespace.as_deref() == Some(tenant_namespace(&found)));
-            if its_own {
-                all.entry(tenant.clone()).or_default().extend(pulled(&one));
+            if let Some(found) = self.known.get(&ObjectRef::new(tenant))
+                && is_of(&one, tenant, tenant_namespace(&found))
+            {
+                all.entry(tenant.clone())
+                    .or_default()
+                    .extend(self.pulled_of(&one, &found));
             }
         }
         all
+    }
+
+    /// Of what its status names, that which the tenant's worker can have: whoever may write the status of one namespace would
+    /// else learn how many messages wait for another tenant.
+    fn pulled_of(&self, one: &EventSubscription, tenant: &Tenant) -> Vec<Pulled> {
+        let project = match &tenant.spec.project_id {
+            None => Some(self.project.clone()),
+            Some(id) => ProjectId::parse(id).ok(),
+        };
+        let topic = self.catalogue.topic(&one.spec.settings.topic);
+        let (Some(project), Some(topic), Ok(id)) = (project, topic, tenant_id(tenant)) else {
+            return vec![];
+        };
+        let prefix = SubscriptionName::worker_prefix(topic, &id);
+        pulled(one)
+            .into_iter()
+            .filter(|Pulled { name, .. }| {
+                *name.project() == project && name.id().starts_with(&prefix) && !name.is_of_another(&id)
+            })
+            .collect()
+    }
+}
+
+fn is_of(one: &EventSubscription, tenant: &str, namespace: &str) -> bool {
+    one.metadata.namespace.as_deref() == Some(namespace) && one.spec.tenant_ref.name == tenant
+}
+
+/// What is needed of an object's metadata.
+fn lightened(metadata: &mut ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        name: metadata.name.take(),
+        namespace: metadata.namespace.take(),
+        creation_timestamp: metadata.creation_timestamp.take(),
+        deletion_timestamp: metadata.deletion_timestamp.take(),
+        ..ObjectMeta::default()
     }
 }
 
@@ -155,10 +202,11 @@ fn pulled(one: &EventSubscription) -> Vec<Pulled> {
 
 #[cfg(test)]
 mod tests {
-    use crds::EventSubscriptionSpec;
+    use crds::{EventSubscriptionSpec, TenantSpec};
     use serde_json::json;
 
     use super::*;
+    use crate::settings::ConfigFile;
 
     fn subscription(settings: &serde_json::Value) -> EventSubscription {
         let mut spec = json!({"tenantRef": {"name": "acme"}, "topic": "events"});
@@ -190,6 +238,32 @@ mod tests {
             "2026-01-02T00:00:00Z".parse::<Timestamp>().unwrap(),
             "it is as old as the switch to it"
         );
+    }
+
+    #[test]
+    fn a_status_tells_nothing_of_other_tenants() {
+        let mut file = ConfigFile::parse(include_str!("../../../config/operator.yaml")).unwrap();
+        file.project_id = Some("acme-events".into());
+        let tenants = Tenants::new(&file.into_settings("cluster-uid").unwrap());
+        let acme = Tenant::new("acme", TenantSpec::default());
+        let one = |names: [&str; 3]| {
+            let mut one = subscription(&json!({"topic": "events"}));
+            one.status = serde_json::from_value(json!({
+                "subscription": names[0], "draining": [{"subscription": names[1]}, {"subscription": names[2]}],
+            }))
+            .unwrap();
+            one
+        };
+        let own = "projects/acme-events/subscriptions/living-twin-events-acme-worker";
+        let others = [
+            "projects/acme-events/subscriptions/living-twin-events-globex-worker",
+            "projects/acme-events/subscriptions/living-twin-events-acme-worker-ltd-worker",
+            "projects/globex-events/subscriptions/living-twin-events-acme-worker",
+        ];
+        assert_eq!(tenants.pulled_of(&one(others), &acme), []);
+        let pulled = tenants.pulled_of(&one([own, others[0], others[1]]), &acme);
+        let names: Vec<_> = pulled.iter().map(|one| one.name.to_string()).collect();
+        assert_eq!(names, [own]);
     }
 
     #[test]

@@ -14,7 +14,10 @@ use super::{
     protocol::{GetMetricsRequest, ScaledObjectRef, external_scaler_client::ExternalScalerClient},
     *,
 };
-use crate::monitoring::{Monitoring, Oldest};
+use crate::{
+    monitoring::{Monitoring, Oldest},
+    settings::ConfigFile,
+};
 
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -40,8 +43,8 @@ fn api_server(created: Timestamp) -> Client {
         "metadata": {"name": "events", "namespace": "acme-ns", "creationTimestamp": created.to_string()},
         "spec": {"tenantRef": {"name": "acme"}, "topic": "events"},
         "status": {
-            "subscription": name("events-acme-worker-2"), "deadLetterSubscription": name("events-acme-dlq"),
-            "draining": [{"subscription": name("events-acme-worker")}],
+            "subscription": name("living-twin-events-acme-worker-2"), "deadLetterSubscription": name("living-twin-events-acme-dlq"),
+            "draining": [{"subscription": name("living-twin-events-acme-worker")}],
         },
     });
     let tenant = json!({"metadata": {"name": "acme"}, "spec": {"namespace": "acme-ns"}});
@@ -65,9 +68,18 @@ fn api_server(created: Timestamp) -> Client {
     Client::new(service, "default")
 }
 
+fn settings() -> Settings {
+    let mut file = ConfigFile::parse(include_str!("../../../config/operator.yaml")).unwrap();
+    file.project_id = Some("acme-events".into());
+    file.into_settings("cluster-uid").unwrap()
+}
+
 async fn keda(measurements: &Arc<Measurements>, created: Timestamp) -> ExternalScalerClient<Channel> {
     let monitoring: Arc<dyn Monitoring> = Arc::clone(measurements) as _;
-    let scaler = Arc::new(Scaler::new(Arc::new(Backlogs::measuring(monitoring, EVERY))));
+    let scaler = Arc::new(Scaler::new(
+        Arc::new(Backlogs::measuring(monitoring, EVERY)),
+        &settings(),
+    ));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(Arc::clone(&scaler).serve(api_server(created), listener));
@@ -112,7 +124,7 @@ async fn is_active(keda: &mut ExternalScalerClient<Channel>) -> bool {
 }
 
 fn measured(measurements: &Measurements, current: u64, old: u64) {
-    let map = json!({"events-acme-worker-2": current, "events-acme-worker": old, "events-acme-dlq": 1000, "other": 9});
+    let map = json!({"living-twin-events-acme-worker-2": current, "living-twin-events-acme-worker": old, "living-twin-events-acme-dlq": 1000, "other": 9});
     *measurements.0.lock() = Some(serde_json::from_value::<HashMap<String, u64>>(map).unwrap());
 }
 
