@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crds::{DeletionPolicy, EnvVar, Handler, Reason, SubscriptionSettings, Tenant};
+use crds::{
+    ConditionType, Conditioned as _, DeletionPolicy, EnvVar, Handler, Reason, SubscriptionSettings, Tenant,
+    condition,
+};
 use events::{ProjectId, TenantId};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
@@ -134,9 +137,14 @@ pub fn project(tenant: &Tenant, settings: &Settings) -> Result<ProjectId, Failur
     }
 }
 
-/// Two Tenants with one id would share messages, and two in one namespace a worker: the older one has it.
+/// Two Tenants with one id would share messages, and two in one namespace a worker: the older one has it. The API server knows
+/// ages in whole seconds; of one second, the one that works already has it.
 fn refuse_a_second(tenant: &Tenant, all: &[Arc<Tenant>], id: &TenantId) -> Result<(), Failure> {
-    let age = |one: &Tenant| (one.creation_timestamp(), one.uid());
+    let works = |one: &Tenant| {
+        condition::find(one.conditions(), ConditionType::NamespaceReady)
+            .is_some_and(|one| one.status == "True")
+    };
+    let age = |one: &Tenant| (one.creation_timestamp(), !works(one), one.uid());
     for other in all
         .iter()
         .filter(|other| other.uid() != tenant.uid() && age(other) < age(tenant))

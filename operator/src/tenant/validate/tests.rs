@@ -42,6 +42,20 @@ fn the_older_of_two_with_one_id_wins() {
 }
 
 #[test]
+fn of_two_of_one_second_the_one_that_works_already_wins() {
+    let newcomer = tenant("newcomer", "a", "id: acme");
+    let mut works = Tenant::clone(&tenant("works", "b", "id: acme"));
+    assert!(validate(&works, &[Arc::clone(&newcomer)], &settings()).is_err());
+    works.status = serde_json::from_value(json!({"conditions": [{
+        "type": "NamespaceReady", "status": "True", "reason": "Succeeded", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]}))
+    .unwrap();
+    assert!(validate(&works, &[Arc::clone(&newcomer)], &settings()).is_ok());
+    assert!(validate(&newcomer, &[Arc::new(works)], &settings()).is_err());
+}
+
+#[test]
 fn two_tenants_do_not_share_a_namespace() {
     let older = tenant("older", "a", "namespace: shared");
     let younger = tenant("younger", "b", "namespace: shared");
