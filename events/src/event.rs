@@ -49,12 +49,13 @@ impl Id {
     /// # Errors
     /// [`InvalidId`] says what is allowed; it does not repeat the text, which may be anything.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        Self::check(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidId> {
         let ok = (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if ok {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidId)
-        }
+        ok.then_some(()).ok_or(InvalidId)
     }
 
     /// A fresh id that sorts by time.
@@ -85,7 +86,8 @@ impl fmt::Debug for Id {
 impl TryFrom<String> for Id {
     type Error = InvalidId;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
+        Self::check(&text)?;
+        Ok(Self(text))
     }
 }
 

@@ -52,12 +52,13 @@ impl EventType {
     /// # Errors
     /// [`InvalidEventType`] shows the text and the form asked for.
     pub fn parse(text: &str) -> Result<Self, InvalidEventType> {
+        Self::check(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidEventType> {
         let ok = text.len() <= MAX_BYTES && text.contains('.') && text.split('.').all(is_word);
-        if ok {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidEventType::new(text))
-        }
+        ok.then_some(()).ok_or_else(|| InvalidEventType::new(text))
     }
 
     /// The type as text.
@@ -128,7 +129,8 @@ impl FromStr for EventType {
 impl TryFrom<String> for EventType {
     type Error = InvalidEventType;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
+        Self::check(&text)?;
+        Ok(Self(text))
     }
 }
 

@@ -32,13 +32,18 @@ impl TenantId {
     /// # Errors
     /// [`InvalidTenantId`] says what is wrong and what is allowed.
     pub fn parse(text: &str) -> Result<Self, InvalidTenantId> {
+        Self::check(text)?;
+        Ok(Self(text.to_owned()))
+    }
+
+    fn check(text: &str) -> Result<(), InvalidTenantId> {
         if let Some(bad) = text.chars().find(|c| !is_allowed(*c)) {
             return Err(InvalidTenantId::Character(bad));
         }
         if text.is_empty() || text.len() > MAX_BYTES {
             return Err(InvalidTenantId::Length(text.len()));
         }
-        Ok(Self(text.to_owned()))
+        Ok(())
     }
 
     /// The id as text.
@@ -74,7 +79,8 @@ impl FromStr for TenantId {
 impl TryFrom<String> for TenantId {
     type Error = InvalidTenantId;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text)
+        Self::check(&text)?;
+        Ok(Self(text))
     }
 }
 

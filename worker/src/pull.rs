@@ -57,6 +57,8 @@ struct Stream {
     fine: bool,
     /// Not before then is it held up to be filled.
     fill_at: Instant,
+    /// Why it ended, for who reads on.
+    error: Option<Error>,
 }
 
 /// Why a stream is read no more.
@@ -118,6 +120,7 @@ impl Pull {
             fine_at: Instant::now() + FINE_AFTER,
             fine: false,
             fill_at: Instant::now(),
+            error: None,
         }
     }
 
@@ -154,6 +157,9 @@ impl Pull {
     }
 
     async fn next(&mut self, stream: &mut Stream) -> Result<Delivery, End> {
+        if let Some(error) = stream.error.take() {
+            return Err(End::Failed(error));
+        }
         loop {
             // Dropping a pending next() drops the client's backoff with it, so it is done only when Pub/Sub is back.
             let next = stream.messages.next();
@@ -202,9 +208,15 @@ impl Pull {
 
     /// Takes what the client has fetched already, without waiting for more.
     fn fetch(&self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>) {
-        while let Some(Some(Ok((message, handler)))) = stream.messages.next().now_or_never() {
-            self.pipeline.metrics.received.inc();
-            fetched.push_back(delivery(&self.subscription, &stream.held, message, handler));
+        while stream.error.is_none() {
+            match stream.messages.next().now_or_never() {
+                Some(Some(Ok((message, handler)))) => {
+                    self.pipeline.metrics.received.inc();
+                    fetched.push_back(delivery(&self.subscription, &stream.held, message, handler));
+                }
+                Some(Some(Err(error))) => stream.error = Some(error),
+                Some(None) | None => return,
+            }
         }
     }
 

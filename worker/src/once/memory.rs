@@ -1,7 +1,10 @@
 //! The store inside the worker: fast, and lost with it. Right for one replica; see the README for what that means.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{
+        HashMap, VecDeque,
+        hash_map::Entry::{Occupied, Vacant},
+    },
     hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState},
     time::Duration,
 };
@@ -69,6 +72,13 @@ struct Entry {
     end: Option<End>,
 }
 
+impl Entry {
+    /// Whether it has ended, or is claimed with another token.
+    fn is_not_ours(&self, token: Token) -> bool {
+        self.end.is_some() || self.token != token
+    }
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
         Self::new(DEFAULT_MEMORY, DEFAULT_CAPACITY)
@@ -126,22 +136,26 @@ impl State {
 impl IdempotencyStore for MemoryStore {
     async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
         let (key, now) = (self.key(key), Instant::now());
-        let mut state = self.state.lock();
-        state.forget(now, self.capacity);
-        if let Some(entry) = state.entries.get(&key).filter(|entry| entry.expires > now) {
-            match entry.end {
-                None if entry.token == token => {}
-                None => return Ok(Claim::InFlight),
-                Some(End::Done) => return Ok(Claim::Done),
-                Some(End::PermanentlyFailed) => return Ok(Claim::PermanentlyFailed),
-            }
-        }
-        let entry = Entry {
+        let claimed = Entry {
             token,
             expires: now + expiry,
             end: None,
         };
-        state.entries.insert(key, entry);
+        match self.state.lock().entries.entry(key) {
+            Occupied(entry) if entry.get().expires > now && entry.get().is_not_ours(token) => {
+                return Ok(match entry.get().end {
+                    None => Claim::InFlight,
+                    Some(End::Done) => Claim::Done,
+                    Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
+                });
+            }
+            Occupied(mut entry) => {
+                entry.insert(claimed);
+            }
+            Vacant(entry) => {
+                entry.insert(claimed);
+            }
+        }
         Ok(Claim::Claimed)
     }
 
