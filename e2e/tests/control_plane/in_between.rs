@@ -1,18 +1,22 @@
 //! Something changes while the operator is at it, or one object goes as another for the same thing comes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use crds::{ConditionType, EventSubscription, condition};
+use crds::{ConditionType, EventSubscription, Tenant, condition};
 use e2e::{
+    audit::Entry,
+    control_plane::{ControlPlane, OPERATOR},
     eventually::eventually,
     pubsub::{made_and_deleted, publish, resyncs, take},
-    stage::{PROJECT, Stage},
-    tenants::{PATIENCE, apply, is_older_than_all_to_come, ready},
+    quiet::is_quiet,
+    stage::{PROJECT, Stage, operate},
+    tenants::{PATIENCE, apply, delete, gone, is_older_than_all_to_come, ready, tenant_is},
+    world::World,
 };
 use event_operator::subscription::ownership::key;
 use kube::{
     Api, Client,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
 };
 use pubsub_emulator::Fault;
 use serde_json::json;
@@ -224,4 +228,99 @@ async fn a_new_name_for_the_same_thing_loses_nothing() {
     is(&client, tenant, "new-name", "Succeeded").await;
     resyncs(&stage.emulator, 2).await;
     nothing_was_lost(stage, tenant).await;
+}
+
+#[tokio::test]
+async fn who_is_suspended_rests_and_may_go() {
+    let world = World::new().await;
+    let operator = operate(&world.plane, &world.emulator, json!({}), |settings| {
+        settings.resync = Duration::from_secs(1);
+    })
+    .await
+    .unwrap();
+    let spec = |suspended: bool| {
+        let topics = json!([{"topic": "user-events"}]);
+        json!({"deletionPolicy": "Delete", "suspended": suspended, "subscriptions": topics})
+    };
+    let tenant = "rests";
+    apply(&world.client, tenant, spec(false)).await;
+    ready(&world.client, tenant).await;
+    apply(&world.client, tenant, spec(true)).await;
+    tenant_is(&world.client, tenant, ConditionType::Suspended, None).await;
+    is_quiet(&world.plane, &world.emulator).await;
+    assert!(
+        world.emulator.subscription(&subscription(tenant)).is_some(),
+        "its messages are kept"
+    );
+    delete(&world.client, tenant).await;
+    assert!(world.emulator.subscription(&subscription(tenant)).is_none());
+    operator.abort();
+}
+
+/// How often the operator was told that it had seen an older one.
+fn conflicts(plane: &ControlPlane, namespace: &str) -> usize {
+    let is_one = |entry: &&Entry| {
+        let about = entry.object_ref.clone().unwrap_or_default();
+        let code = entry.response_status.as_ref().map(|status| status.code);
+        entry.user.username == OPERATOR && code == Some(409) && about.namespace == namespace
+    };
+    plane.audit().unwrap().iter().filter(is_one).count()
+}
+
+#[tokio::test]
+async fn what_somebody_else_writes_meanwhile_is_not_undone() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let (tenant, theirs) = ("written-by-two", "example.com/theirs");
+    let spec = json!({"deletionPolicy": "Delete", "subscriptions": [{"topic": "user-events"}]});
+    apply(&client, tenant, spec).await;
+    ready(&client, tenant).await;
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    let write = async |metadata: serde_json::Value| {
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        api.patch("user-events", &PatchParams::default(), &patch)
+            .await
+            .unwrap()
+    };
+    let mut finalizers = api
+        .get("user-events")
+        .await
+        .unwrap()
+        .metadata
+        .finalizers
+        .unwrap_or_default();
+    finalizers.push(theirs.to_owned());
+    write(json!({"finalizers": finalizers})).await;
+    // So that what the operator saw before it let go in Pub/Sub is old when it is done.
+    stage.emulator.add_fault(Fault {
+        method: "*".to_owned(),
+        resource: Some(format!("-{tenant}-")),
+        delay_ms: 500,
+        ..Fault::default()
+    });
+    Api::<Tenant>::all(client.clone())
+        .delete(tenant, &DeleteParams::default())
+        .await
+        .unwrap();
+    let mut turn = 0;
+    eventually(
+        "the operator has let go, and theirs is left",
+        PATIENCE,
+        async || {
+            turn += 1;
+            let found = write(json!({"annotations": {theirs: turn.to_string()}})).await;
+            let finalizers = found.metadata.finalizers.unwrap_or_default();
+            match finalizers == [theirs] {
+                true => Ok(()),
+                false => Err((finalizers, found.status)),
+            }
+        },
+    )
+    .await;
+    let found = api.get("user-events").await.unwrap();
+    assert_eq!(found.metadata.annotations.unwrap()[theirs], turn.to_string());
+    assert!(conflicts(&stage.plane, tenant) > 0, "nobody met anybody");
+    assert!(stage.emulator.subscription(&subscription(tenant)).is_none());
+    write(json!({"finalizers": []})).await;
+    gone(&client, tenant).await;
 }

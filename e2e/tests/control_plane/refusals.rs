@@ -11,9 +11,10 @@ use e2e::{
     tenants::{PATIENCE, apply, gone, ready},
 };
 use event_operator::subscription::ownership::key;
+use k8s_openapi::api::events::v1::Event;
 use kube::{
     Api, Client,
-    api::{DeleteParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
 use pubsub_emulator::{Code, Fault, Strike};
 use serde_json::{Value, json};
@@ -117,6 +118,53 @@ async fn what_passes_is_waited_out_and_nothing_is_made_twice() {
             "{tenant}: the worker and the service agent, each once"
         );
     }
+}
+
+#[tokio::test]
+async fn what_was_made_and_cannot_be_seen_yet_is_not_made_again() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let tenant = "cannot-be-seen";
+    // The answer is lost, and for a while whoever asks is told that there is nothing.
+    let lost = Fault {
+        strike: Strike::AfterEffect,
+        ..times(1)
+    };
+    refuse(
+        stage,
+        tenant,
+        "Subscriber.CreateSubscription",
+        Code::Unavailable,
+        lost,
+    );
+    refuse(
+        stage,
+        tenant,
+        "Subscriber.GetSubscription",
+        Code::NotFound,
+        times(3),
+    );
+    apply(&client, tenant, one()).await;
+    let events = Api::<Event>::namespaced(client.clone(), tenant);
+    ready(&client, tenant).await;
+    let of_it = |method: &str, code: Option<Code>| {
+        let calls = stage.emulator.calls();
+        let its = |call: &&pubsub_emulator::Call| {
+            call.method == method && call.code == code && call.resource.contains(&format!("-{tenant}-"))
+        };
+        calls.iter().filter(its).count()
+    };
+    assert_eq!(
+        of_it("Subscriber.GetSubscription", Some(Code::NotFound)),
+        3,
+        "it was looked for"
+    );
+    // That of the other one of the two: what is there is not made over, and a further try is refused.
+    assert_eq!(of_it("Subscriber.CreateSubscription", None), 1);
+    assert_eq!(of_it("Subscriber.DeleteSubscription", None), 0);
+    let said = events.list(&ListParams::default()).await.unwrap();
+    let said: Vec<_> = said.iter().filter_map(|one| one.reason.as_deref()).collect();
+    assert!(!said.contains(&"BacklogLost"), "nothing was lost: {said:?}");
 }
 
 #[tokio::test]
