@@ -8,13 +8,9 @@ use kube::ResourceExt as _;
 
 use crate::{
     context::Context,
-    kubernetes::Kind,
     queue::Lane,
     subscription::ownership::{Role, key},
-    tenant::{
-        desired::fleet_version,
-        rollout::{Member, tally},
-    },
+    tenant::{desired::fleet_version, observe::fleet, rollout::tally},
 };
 
 /// Sets every gauge that is a count of what there is.
@@ -55,8 +51,7 @@ fn rollout(ctx: &Context) {
     let Ok(version) = fleet_version(&ctx.settings) else {
         return;
     };
-    let fleet = ctx.children.all(Kind::Deployment);
-    let tally = tally(fleet.iter().filter_map(Member::of), &version);
+    let tally = tally(fleet(ctx), &version);
     for (state, count) in [
         ("done", tally.done.len()),
         ("rolling", tally.rolling.len()),

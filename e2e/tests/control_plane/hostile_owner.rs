@@ -378,27 +378,39 @@ async fn a_deletion_takes_nothing_that_status_or_a_label_only_claims() {
     let story = Story::begin("claimed", all.clone(), "claims", all).await;
     let own = story.subscriptions("claims");
 
-    create(&own, asking("by-status", "claims", "events")).await;
-    eventually("it is made", PATIENCE, async || {
-        let status = own.get("by-status").await.unwrap().status.unwrap_or_default();
-        if status.subscription.is_some() {
-            Ok(())
-        } else {
-            Err(status)
-        }
-    })
-    .await;
-    let named =
-        |what: &str| format!("projects/{PROJECT}/subscriptions/living-twin-user-events-claimed-{what}");
-    let status = json!({"status": {
-        "subscription": named("worker"), "deadLetterSubscription": named("dlq"),
-        "draining": [{"subscription": named("worker")}],
-    }});
-    own.patch_status("by-status", &PatchParams::default(), &Patch::Merge(status))
-        .await
-        .unwrap();
-    remove(&own, "by-status").await;
-    story.the_victim_is_as_it_was().await;
+    let elsewhere = "somebody-elses";
+    for project in [PROJECT, elsewhere] {
+        create(&own, asking("by-status", "claims", "events")).await;
+        eventually("it is made", PATIENCE, async || {
+            let status = own.get("by-status").await.unwrap().status.unwrap_or_default();
+            if status.subscription.is_some() {
+                Ok(())
+            } else {
+                Err(status)
+            }
+        })
+        .await;
+        let named =
+            |what: &str| format!("projects/{project}/subscriptions/living-twin-user-events-claimed-{what}");
+        let status = json!({"status": {
+            "subscription": named("worker"), "deadLetterSubscription": named("dlq"),
+            "draining": [{"subscription": named("worker")}],
+        }});
+        own.patch_status("by-status", &PatchParams::default(), &Patch::Merge(status))
+            .await
+            .unwrap();
+        remove(&own, "by-status").await;
+        story.the_victim_is_as_it_was().await;
+    }
+    let calls = story.stage.emulator.calls();
+    let asked: Vec<_> = calls
+        .iter()
+        .filter(|call| call.resource.contains(elsewhere))
+        .collect();
+    assert!(
+        asked.is_empty(),
+        "nobody else's project is even listed: {asked:?}"
+    );
 
     // The namespace says that it is the other's. The other lives elsewhere all the same.
     let namespaces = Api::<Namespace>::all(story.owner.clone());

@@ -98,13 +98,6 @@ impl Children {
         self.object(key)?.value()
     }
 
-    /// All objects of a kind as JSON.
-    #[must_use]
-    pub fn all(&self, kind: Kind) -> Vec<Value> {
-        let objects = self.stores.get(&kind).map(Store::state).unwrap_or_default();
-        objects.iter().filter_map(|one| one.value()).collect()
-    }
-
     /// The uid of an object.
     #[must_use]
     pub fn uid(&self, key: &Key) -> Option<String> {

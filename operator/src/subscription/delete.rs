@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     kubernetes::write,
     pubsub::inventory::Owner,
+    tenant::validate as tenant_rules,
 };
 
 /// One step of a deletion.
@@ -99,7 +100,10 @@ async fn kept(
 ) -> Result<Vec<Kept>, Failure> {
     let status = subscription.status.clone().unwrap_or_default();
     let stamp = validate::stamp(subscription, &ctx.settings);
-    let parsed = |name: Option<String>| name.and_then(|name| SubscriptionName::parse(&name).ok());
+    // A status may say anything. What is its Tenant's is in its Tenant's project, as long as that is known.
+    let home = tenant.and_then(|tenant| tenant_rules::project(tenant, &ctx.settings).ok());
+    let is_at_home = |name: &SubscriptionName| home.as_ref().is_none_or(|home| name.project() == home);
+    let parsed = |name: Option<String>| SubscriptionName::parse(&name?).ok().filter(is_at_home);
     let named =
         tenant.and_then(|tenant| validate::names(tenant, &subscription.spec.settings, &ctx.settings).ok());
     let (worker, dead) = named

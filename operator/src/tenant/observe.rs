@@ -1,16 +1,17 @@
 //! I/O, reads only: what is in Kubernetes now. From the caches; only a namespace that the operator does not know yet is
 //! asked for, because taking over somebody's would be worse than a call.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use crds::label;
+use crds::{Tenant, label};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
 use super::{
     desired::{Desired, worker_key},
-    validate::Valid,
+    rollout::Member,
+    validate::{Valid, tenant_namespace},
 };
 use crate::{
     context::Context,
@@ -83,6 +84,16 @@ pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::R
         },
     };
     Ok(Observed { namespace, objects })
+}
+
+/// The workers of all Tenants. Who may write in one namespace can make more Deployments that look like one; only that in its
+/// Tenant's namespace, by its name, is a worker.
+pub fn fleet(ctx: &Context) -> Vec<Member> {
+    let worker_of = |tenant: &Arc<Tenant>| {
+        let key = worker_key(Kind::Deployment, tenant_namespace(tenant));
+        Member::of(&ctx.children.get(&key)?, &tenant.name_any())
+    };
+    ctx.tenants.state().iter().filter_map(worker_of).collect()
 }
 
 fn state(live: &Value, tenant: &str) -> NamespaceState {

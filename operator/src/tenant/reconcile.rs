@@ -16,9 +16,9 @@ use super::{
     apply,
     desired::{self, Desired, desired},
     finalize::{self, Remains},
-    observe::{NamespaceState, Observed, observe},
+    observe::{NamespaceState, Observed, fleet, observe},
     plan::{Plan, plan},
-    rollout::{self, Change, Member, Turn},
+    rollout::{self, Change, Turn},
     scaling::Mode,
     status::{self, Parts, Progress},
     validate::{self, Valid, tenant_namespace},
@@ -141,10 +141,7 @@ fn turn(valid: &Valid, desired: &Desired, observed: &Observed, ctx: &Context) ->
         &valid.namespace,
         rollout::version(&desired.deployment),
         ctx.settings.rollout.max_concurrent,
-        || {
-            let fleet = ctx.children.all(Kind::Deployment);
-            fleet.iter().filter_map(Member::of).collect()
-        },
+        || fleet(ctx),
     )
 }
 

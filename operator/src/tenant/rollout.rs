@@ -4,6 +4,7 @@
 //! What has to be remembered stands on the Deployments themselves: which version of the fleet's settings each has, and
 //! whether it was ready when it got it. So a rollout goes on where it was when the operator starts again.
 
+use crds::label;
 use serde_json::Value;
 
 use crate::kubernetes::Manifest;
@@ -126,9 +127,13 @@ pub struct Member {
 }
 
 impl Member {
-    /// Reads it from its Deployment.
+    /// Reads it from its Deployment; none, if that is not labelled as this Tenant's.
     #[must_use]
-    pub fn of(live: &Value) -> Option<Self> {
+    pub fn of(live: &Value, tenant: &str) -> Option<Self> {
+        let labels = live.pointer("/metadata/labels")?;
+        if labels.get(label::TENANT)?.as_str() != Some(tenant) {
+            return None;
+        }
         Some(Self {
             namespace: live.pointer("/metadata/namespace")?.as_str()?.to_owned(),
             version: noted(live, annotation::FLEET).map(str::to_owned),
@@ -213,7 +218,7 @@ mod tests {
 
     fn live(version: &str, was_ready: bool, status: &Value) -> Value {
         json!({
-            "metadata": {"namespace": "acme", "generation": 2, "annotations": {
+            "metadata": {"namespace": "acme", "generation": 2, "labels": {label::TENANT: "acme"}, "annotations": {
                 annotation::FLEET: version, annotation::WAS_READY: was_ready.to_string(),
             }},
             "spec": {"replicas": 1},
@@ -230,7 +235,15 @@ mod tests {
     }
 
     fn member(version: &str, was_ready: bool, status: &Value) -> Member {
-        Member::of(&live(version, was_ready, status)).unwrap()
+        Member::of(&live(version, was_ready, status), "acme").unwrap()
+    }
+
+    #[test]
+    fn a_deployment_that_is_another_tenants_or_nobodys_is_no_member() {
+        let mut one = live("v", true, &ready());
+        assert_eq!(Member::of(&one, "globex"), None);
+        one["metadata"]["labels"] = json!({});
+        assert_eq!(Member::of(&one, "acme"), None);
     }
 
     #[test]
