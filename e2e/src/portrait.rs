@@ -72,7 +72,7 @@ pub async fn portrait(
         .collect()
 }
 
-/// Takes it once nothing changes any more.
+/// Takes it once nothing changes any more, and nothing is still to go.
 ///
 /// # Panics
 /// When something cannot be read, or changes for ever.
@@ -81,7 +81,10 @@ pub async fn at_rest(client: &Client, emulator: &Emulator, tenant: &str, prefix:
     let mut before = None;
     eventually("nothing changes any more", PATIENCE, async || {
         let now = portrait(client, emulator, tenant, prefix).await.unwrap();
-        if before.as_ref() == Some(&now) {
+        let goes = now
+            .values()
+            .any(|object| object.pointer("/metadata/deletionTimestamp").is_some());
+        if before.as_ref() == Some(&now) && !goes {
             return Ok(now);
         }
         before = Some(now.clone());

@@ -3,6 +3,7 @@
 
 mod known;
 mod pages;
+mod policies;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,7 +12,6 @@ use std::{
 };
 
 use events::{ProjectId, SubscriptionName, TopicName};
-use jiff::Timestamp;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
@@ -21,8 +21,8 @@ use crate::{
     turns::Turns,
 };
 
-use self::{known::Known, pages::Pages};
-use super::{Code, Policy, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
+use self::{known::Known, pages::Pages, policies::Seen};
+use super::{Code, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
 
 /// What is remembered of all projects.
 pub struct Inventory {
@@ -52,15 +52,6 @@ struct Shelf {
     owned: HashMap<Owner, BTreeSet<SubscriptionName>>,
     /// `None`: in doubt.
     policies: HashMap<Resource, Option<Seen>>,
-}
-
-/// A policy, as it was read or written.
-#[derive(Clone)]
-struct Seen {
-    policy: Policy,
-    at: Instant,
-    /// The same, for people.
-    time: Timestamp,
 }
 
 impl Shelf {
@@ -294,52 +285,6 @@ impl Inventory {
         }
     }
 
-    /// The policy: remembered, or read when that is too long ago.
-    ///
-    /// # Errors
-    /// When it has to be read and cannot be.
-    pub async fn policy(&self, resource: &Resource) -> Result<Policy, PubSubError> {
-        if let Some(seen) = self.fresh_policy(resource) {
-            return Ok(seen.policy);
-        }
-        let _turn = match resource {
-            Resource::Topic(name) => Some(self.reading.take(name).await),
-            Resource::Subscription(_) => None,
-        };
-        if let Some(seen) = self.fresh_policy(resource) {
-            return Ok(seen.policy);
-        }
-        let policy = self.pubsub.policy(resource).await?;
-        self.note_policy(resource, policy.clone());
-        Ok(policy)
-    }
-
-    fn fresh_policy(&self, resource: &Resource) -> Option<Seen> {
-        let project = self.project(resource.project());
-        let known = project.shelf.read().policies.get(resource).cloned();
-        known
-            .flatten()
-            .filter(|seen| seen.at.elapsed() < self.policy_max_age)
-    }
-
-    /// Whether anything is known of its policy from this process's own looks and writes: that it was so, or is in doubt.
-    #[must_use]
-    pub fn met_policy(&self, resource: &Resource) -> bool {
-        self.project(resource.project())
-            .shelf
-            .read()
-            .policies
-            .contains_key(resource)
-    }
-
-    /// When this process read or wrote the policy last, to the second, which is what status keeps.
-    #[must_use]
-    pub fn policy_seen_at(&self, resource: &Resource) -> Option<Timestamp> {
-        let project = self.project(resource.project());
-        let shelf = project.shelf.read();
-        shelf.policies.get(resource)?.as_ref().map(|seen| seen.time)
-    }
-
     /// The number of a project, asked for once.
     ///
     /// # Errors
@@ -381,21 +326,6 @@ impl Inventory {
         let mut shelf = project.shelf.write();
         shelf.write_subscription(name, None);
         shelf.policies.remove(&Resource::Subscription(name.clone()));
-    }
-
-    /// Remembers a policy.
-    pub fn note_policy(&self, resource: &Resource, policy: Policy) {
-        let now = Timestamp::now();
-        let seen = Seen {
-            policy,
-            at: Instant::now(),
-            time: Timestamp::from_second(now.as_second()).unwrap_or(now),
-        };
-        self.project(resource.project())
-            .shelf
-            .write()
-            .policies
-            .insert(resource.clone(), Some(seen));
     }
 
     /// A write failed in a way that leaves open what is there now: the next look reads this object by itself.

@@ -111,7 +111,7 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
         }
     };
     if let Some(valid) = valid {
-        suspended(&mut conditions, valid);
+        suspended(&mut conditions, valid, parts);
     }
     let conditions = conditions.finish(&verdict);
     let status = TenantStatus {
@@ -136,13 +136,41 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
     }
 }
 
-fn suspended(conditions: &mut Conditions<'_>, valid: &Valid) {
-    if valid.suspended {
-        let message = "spec.suspended is true: no worker runs, and messages are kept for their retention.";
-        conditions.say(ConditionType::Suspended, Truth::True, Reason::Suspended, message);
-    } else {
-        conditions.say(ConditionType::Suspended, Truth::False, Reason::None, "");
-    }
+fn suspended(conditions: &mut Conditions<'_>, valid: &Valid, parts: Option<&Parts>) {
+    let (truth, reason, message) = match valid.suspended {
+        false => (Truth::False, Reason::None, ""),
+        true if parts.is_some_and(|parts| !may_run(valid, parts)) => (
+            Truth::True,
+            Reason::Suspended,
+            "spec.suspended is true: no worker runs, and messages are kept for their retention.",
+        ),
+        true => (
+            Truth::False,
+            Reason::Progressing,
+            "spec.suspended is true, and the worker is being stopped.",
+        ),
+    };
+    conditions.say(ConditionType::Suspended, truth, reason, message);
+}
+
+/// Whether a worker that was stopped may still run.
+fn may_run(valid: &Valid, parts: &Parts) -> bool {
+    let written = parts
+        .written
+        .contains(&worker_key(Kind::Deployment, &valid.namespace));
+    parts.worker.as_ref().is_some_and(|deployment| {
+        let status = deployment.status.clone().unwrap_or_default();
+        written || !is_seen(deployment) || status.replicas.unwrap_or(0) > 0
+    })
+}
+
+/// Whether its controller has seen it as it is.
+fn is_seen(deployment: &Deployment) -> bool {
+    let seen = deployment
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
+    seen >= deployment.metadata.generation
 }
 
 fn is(one: &EventSubscription, what: ConditionType) -> bool {
@@ -235,6 +263,9 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
             "The worker's Deployment was written just now.",
         );
     }
+    if valid.suspended && may_run(valid, parts) {
+        return Verdict::working(Reason::Progressing, "The worker is being stopped.");
+    }
     if valid.suspended {
         let message = "The worker is suspended.".to_owned();
         return Verdict {
@@ -246,8 +277,7 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     }
     let (ready, wanted) = replicas(parts);
     let status = deployment.status.clone().unwrap_or_default();
-    let seen = status.observed_generation >= deployment.metadata.generation;
-    if seen && ready >= wanted && status.updated_replicas.unwrap_or(0) >= wanted {
+    if is_seen(deployment) && ready >= wanted && status.updated_replicas.unwrap_or(0) >= wanted {
         let store = if parts.store.is_memory() {
             "; idempotency keys are in its memory, so there is one"
         } else {

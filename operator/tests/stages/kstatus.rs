@@ -3,7 +3,7 @@
 //! `kubectl wait --for=condition=Ready` has to say the same.
 
 use crate::support::{UNKNOWN, World, now, settings, subscription, valid};
-use crds::{EventSubscription, Reason, Tenant, TenantSpec};
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantSpec, condition};
 use event_operator::{
     failure::{Class, Failure},
     subscription::{self, apply::Outcome},
@@ -180,6 +180,11 @@ fn a_tenant_is_done_only_when_it_is_ready_or_stopped_on_request() {
         1,
     );
     let stopped = worker(json!({"observedGeneration": 1}), 0);
+    let stopping = worker(
+        json!({"observedGeneration": 1, "replicas": 1, "readyReplicas": 1}),
+        0,
+    );
+    let not_seen = worker(json!({"observedGeneration": 0}), 0);
 
     for (suspended, parts, expected) in [
         (false, &running, "Current"),
@@ -187,12 +192,24 @@ fn a_tenant_is_done_only_when_it_is_ready_or_stopped_on_request() {
         (false, &hopeless, "Failed"),
         (false, &Parts::default(), "InProgress"),
         (true, &stopped, "Current"),
+        (true, &stopping, "InProgress"),
+        (true, &not_seen, "InProgress"),
     ] {
         let tenant = tenant_with(suspended);
         let valid = validate(&tenant, &[], &settings()).unwrap();
         let now = said(&tenant, &Progress::Written(&valid, parts, None));
         let seen = (kstatus(&now), waits_for_ready(&now));
         assert_eq!(seen, (expected, expected == "Current"), "{:#?}", now.status);
+        let is_stopped = condition::find(now.conditions(), ConditionType::Suspended)
+            .unwrap()
+            .status
+            == "True";
+        assert_eq!(
+            is_stopped,
+            suspended && expected == "Current",
+            "{:#?}",
+            now.status
+        );
         for (failure, expected) in failures() {
             let now = said(&now, &Progress::Written(&valid, parts, Some(&failure)));
             assert_eq!(
