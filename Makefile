@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker mutants-emulator worker-flood
+.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker mutants-emulator mutants-operator worker-flood
 lint: ## Formatting, clippy, shell scripts
 	@.ci/lint.sh
 
@@ -54,6 +54,10 @@ bench-operator: ## How the operator does with 10, 100 and 900 tenants, and wheth
 mutants-emulator: ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; 40 minutes)
 	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
 	cargo mutants --package pubsub-emulator -j2
+
+mutants-operator: ## Do the operator's unit and stage tests notice wrong decisions? (.cargo/mutants-operator.toml; over an hour)
+	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
+	PROPTEST_CASES=32 cargo mutants --config .cargo/mutants-operator.toml --package event-operator -j2
 
 test-long: ## The same faults with many more seeds, and 20 rollouts of pods (half an hour)
 	CRASH_SEEDS=500 cargo test --workspace --test control_plane crash

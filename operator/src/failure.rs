@@ -204,6 +204,11 @@ impl From<kube::Error> for Failure {
         let message = match error {
             kube::Error::Api(status) => format!("The API server says: {}", status.message),
             kube::Error::Service(error) if error.is::<NotLeading>() => format!("Not written: {error}."),
+            kube::Error::SerdeError(error) => {
+                format!(
+                    "What the API server answered, or was to be told, has another form than expected: {error}. Please report this."
+                )
+            }
             other => format!("The API server cannot be reached well: {other}"),
         };
         Self {

@@ -178,12 +178,15 @@ fn is(one: &EventSubscription, what: ConditionType) -> bool {
 }
 
 fn is_ready(parts: &Parts, one: &EventSubscription) -> bool {
-    let key = Key {
+    !is_written(parts, one) && is(one, ConditionType::Ready)
+}
+
+fn is_written(parts: &Parts, one: &EventSubscription) -> bool {
+    parts.written.contains(&Key {
         kind: Kind::EventSubscription,
         namespace: one.namespace(),
         name: one.name_any(),
-    };
-    !parts.written.contains(&key) && is(one, ConditionType::Ready)
+    })
 }
 
 fn ready(parts: &Parts) -> impl Iterator<Item = &Arc<EventSubscription>> {
@@ -208,6 +211,9 @@ fn subscriptions(parts: &Parts) -> Verdict {
     let first = stuck
         .or_else(|| parts.subscriptions.iter().find(open))
         .map(|one| {
+            if is_written(parts, one) {
+                return format!(" {} was written just now.", one.name_any());
+            }
             let why = one
                 .status
                 .as_ref()
@@ -277,7 +283,11 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     }
     let (ready, wanted) = replicas(parts);
     let status = deployment.status.clone().unwrap_or_default();
-    if is_seen(deployment) && ready >= wanted && status.updated_replicas.unwrap_or(0) >= wanted {
+    let updated = match is_seen(deployment) {
+        true => status.updated_replicas.unwrap_or(0),
+        false => 0,
+    };
+    if ready >= wanted && updated >= wanted {
         let store = if parts.store.is_memory() {
             "; idempotency keys are in its memory, so there is one"
         } else {
@@ -305,8 +315,12 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
             access.secret
         )
     });
+    let newest = match ready < wanted {
+        true => String::new(),
+        false => format!(", and {updated} of the newest version"),
+    };
     let message = format!(
-        "{ready} of {wanted} workers are ready. Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs} {why}"
+        "{ready} of {wanted} workers are ready{newest}. Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs} {why}"
     );
     Verdict {
         working: gave_up.is_none(),

@@ -17,3 +17,4 @@ mod status;
 mod succession;
 mod support;
 mod tenant_stages;
+mod words;
