@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
-use crate::{EventType, TenantId};
+use crate::{EventType, Payload, TenantId};
 
 /// Names of the message attributes. Filters match on the first two.
 pub mod attribute {
@@ -25,9 +24,6 @@ pub mod attribute {
     /// The W3C trace context of the publisher (<https://www.w3.org/TR/trace-context/#traceparent-header>).
     pub const TRACEPARENT: &str = "traceparent";
 }
-
-/// The version an event without one has.
-pub const DEFAULT_VERSION: &str = "1.0";
 
 /// The longest id, in bytes: what fits an attribute's value and a store's key several times over.
 pub const MAX_ID_BYTES: usize = 256;
@@ -94,46 +90,6 @@ impl TryFrom<String> for Id {
 impl From<Id> for String {
     fn from(id: Id) -> Self {
         id.0
-    }
-}
-
-/// What the event says. It may hold anything of a tenant's, so its `Debug` shows only its size.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Payload(Map<String, Value>);
-
-impl Payload {
-    /// The payload's fields.
-    #[must_use]
-    pub fn fields(&self) -> &Map<String, Value> {
-        &self.0
-    }
-
-    /// The payload's fields, to make another payload of.
-    #[must_use]
-    pub fn into_fields(self) -> Map<String, Value> {
-        self.0
-    }
-
-    /// The version of its schema; [`DEFAULT_VERSION`] when it names none.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        self.0
-            .get("version")
-            .and_then(Value::as_str)
-            .unwrap_or(DEFAULT_VERSION)
-    }
-}
-
-impl From<Map<String, Value>> for Payload {
-    fn from(fields: Map<String, Value>) -> Self {
-        Self(fields)
-    }
-}
-
-impl fmt::Debug for Payload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Payload({} fields)", self.0.len())
     }
 }
 
@@ -255,7 +211,7 @@ impl DomainEvent {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -3,10 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{
-    DomainEvent, EventType, TenantId,
-    event::{DEFAULT_VERSION, Id},
-};
+use crate::{DomainEvent, EventType, TenantId, event::Id, payload::DEFAULT_VERSION};
 
 /// Makes events for one source, so that its name is said once.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@
 //! | [`event_type`] | is this an event type, or a whole category of them? |
 //! | [`name`] | what are the topics and subscriptions called? |
 //! | [`filter`] | which messages does a tenant's subscription let through? |
-//! | [`event`] | what does an event look like on the wire? |
+//! | [`event`], [`payload`] | what does an event look like on the wire, and what does it say? |
 //! | [`factory`] | how is a new event made? |
 //! | [`publisher`] | how does it get to Pub/Sub? |
 //! | [`connection`] | which Pub/Sub, and as whom? |
@@ -20,14 +20,16 @@ pub mod event_type;
 pub mod factory;
 pub mod filter;
 pub mod name;
+pub mod payload;
 pub mod publisher;
 pub mod tenant_id;
 
 pub use connection::Connection;
-pub use event::{DecodeError, DomainEvent, Payload};
+pub use event::{DecodeError, DomainEvent};
 pub use event_type::{EventPattern, EventType};
 pub use factory::EventFactory;
 pub use filter::Filter;
 pub use name::{ProjectId, SubscriptionName, TopicName};
+pub use payload::Payload;
 pub use publisher::EventPublisher;
 pub use tenant_id::TenantId;

@@ -77,7 +77,7 @@ impl Event {
     /// # Errors
     /// [`Permanent`](crate::Permanent) names the place, and no value.
     pub fn payload<T: DeserializeOwned>(&self) -> Result<T, Permanent> {
-        T::deserialize(self.0.event.data.fields()).map_err(|_| {
+        self.0.event.data.read().map_err(|_| {
             // The error's own text would repeat values.
             Permanent::new(format!("the payload is no {}", short_name::<T>()))
         })
