@@ -15,7 +15,7 @@ use event_worker::{
     handle::Context,
     handlers::http::{HttpHandler, HttpSettings},
 };
-use events::{EventFactory, EventType, TenantId};
+use events::{DomainEvent, EventFactory, EventType, TenantId};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
@@ -50,18 +50,21 @@ fn event() -> Event {
     let event_type = EventType::parse("document.ingested").unwrap();
     let data = serde_json::json!({"document_id": "doc-456"});
     let data = data.as_object().cloned().unwrap();
-    let context = Context {
+    Event::new(
+        EventFactory::new("ingest").create(&tenant, event_type, data),
+        context(),
+    )
+}
+
+fn context() -> Context {
+    Context {
         message_id: "1".to_owned(),
         bytes: 100,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         delivery_attempt: Some(2),
         published_at: None,
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-    };
-    Event::new(
-        EventFactory::new("ingest").create(&tenant, event_type, data),
-        context,
-    )
+    }
 }
 
 async fn ask(url: &str) -> Outcome {
@@ -104,6 +107,29 @@ async fn posts_a_cloud_event() {
     assert_eq!(
         body,
         serde_json::json!({"document_id": "doc-456", "version": "1.0"})
+    );
+}
+
+/// A payload whose numbers no double holds, and whose fields are in no order.
+const PRECISE: &str = r#"{"version": "2.0", "total": 123456789012345678901234567890.10, "a": 0.1000000000000000055511151231257827}"#;
+
+#[tokio::test]
+async fn a_payload_is_passed_on_letter_by_letter() {
+    let seen = Seen::default();
+    let base = service(Arc::clone(&seen)).await;
+    let envelope = serde_json::to_string(&*event()).unwrap();
+    let (head, _) = envelope.split_once("\"data\":").unwrap();
+    let precise = DomainEvent::decode(format!("{head}\"data\":{PRECISE}}}").as_bytes()).unwrap();
+    let url = format!("{base}/note").parse().unwrap();
+    let handler = HttpHandler::new(HttpSettings::new(url, Duration::from_secs(5))).unwrap();
+    assert_eq!(
+        handler.handle(&Event::new(precise, context())).await,
+        Outcome::Success
+    );
+    let (headers, body) = seen.lock().pop().unwrap();
+    assert_eq!(
+        (&body[..], &headers["ce-dataversion"]),
+        (PRECISE.as_bytes(), &"2.0".parse().unwrap())
     );
 }
 

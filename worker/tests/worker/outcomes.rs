@@ -138,6 +138,10 @@ fn publish(case: &str, event: &mut DomainEvent) -> Published {
                 .replacen("\"data\":{", &format!("\"data\":{{\"nested\":{nested},"), 1)
                 .into_bytes();
         }
+        "long-number" => {
+            let long = "\"data\":{\"number\":1234567890123456789012345678901234567890.5,";
+            published.data = text.replacen("\"data\":{", long, 1).into_bytes();
+        }
         "endless-number" => {
             published.data = text
                 .replacen("\"data\":{", "\"data\":{\"number\":1e999,", 1)

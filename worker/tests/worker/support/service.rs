@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::State,
+    body::Bytes,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode},
     routing::post,
 };
@@ -27,7 +28,8 @@ pub(crate) struct Service {
     _stop: oneshot::Sender<()>,
 }
 
-async fn take(State(shared): State<Shared>, headers: HeaderMap) -> StatusCode {
+/// The body is read first: who answers before breaks the connection off, and the worker cannot know what came of it.
+async fn take(State(shared): State<Shared>, headers: HeaderMap, _body: Bytes) -> StatusCode {
     let [id, source] = ["ce-id", "ce-source"].map(|name| headers[name].to_str().unwrap().to_owned());
     let (status, wait) = (shared.answer)(&id, &source);
     shared.seen.lock().push(id);
@@ -62,7 +64,10 @@ impl Service {
             seen: Arc::clone(&seen),
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = Router::new().route("/", post(take)).with_state(shared);
+        let app = Router::new()
+            .route("/", post(take))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(shared);
         tokio::spawn(async move {
             let served = axum::serve(listener, app).with_graceful_shutdown(async {
                 let _ = stopped.await;
