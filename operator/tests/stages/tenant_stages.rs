@@ -370,3 +370,17 @@ fn a_deletion_is_conditional_on_the_uid() {
     };
     assert!(matches!(&actions[..], [Action::Delete(_, Some(uid))] if uid == "w"));
 }
+
+#[test]
+fn a_worker_waits_for_its_subscriptions_only_before_its_first_start() {
+    let valid = valid("tenant-456");
+    let unsettled = desired(&valid, &[], &settings()).unwrap();
+    let is_deployment = |key: &Key| key.kind == Kind::Deployment;
+    for runs in [false, true] {
+        let mut seen = observed(&unsettled, NamespaceState::Made);
+        // Everything else is there, or nothing else.
+        seen.objects.retain(|key, _| is_deployment(key) == runs);
+        let plan = plan(&valid, &unsettled, &seen, Turn::Go).unwrap();
+        assert_eq!(plan.worker_waits, !runs);
+    }
+}

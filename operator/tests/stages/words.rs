@@ -186,6 +186,12 @@ fn workers() -> Vec<(&'static str, Value)> {
             "is half new",
             json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 1}),
         ),
+        (
+            "is not there yet",
+            json!({"observedGeneration": 2, "conditions": [
+                {"type": "Available", "status": "False", "message": "Too few."}, {"type": "Progressing", "status": "True"},
+            ]}),
+        ),
         ("gave up", json!({"observedGeneration": 2, "conditions": gave_up})),
     ]
 }
