@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker mutants-emulator mutants-operator worker-flood
+.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
 lint: ## Formatting, clippy, shell scripts
 	@.ci/lint.sh
 
@@ -51,13 +51,14 @@ bench-emulator: ## How fast and how large the emulator is
 bench-operator: ## How the operator does with 10, 100 and 900 tenants, and whether its bounds hold (docs/scale.md)
 	@e2e/bench/scale.sh
 
-mutants-emulator: ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; 40 minutes)
-	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
+mutants-emulator: cargo-mutants ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; 40 minutes)
 	cargo mutants --package pubsub-emulator -j2
 
-mutants-operator: ## Do the operator's unit and stage tests notice wrong decisions? (.cargo/mutants-operator.toml; over an hour)
-	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
+mutants-operator: cargo-mutants ## Do the operator's unit and stage tests notice wrong decisions? (.cargo/mutants-operator.toml; over an hour)
 	PROPTEST_CASES=32 cargo mutants --config .cargo/mutants-operator.toml --package event-operator -j2
+
+cargo-mutants:
+	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing. Install it: cargo install --locked cargo-mutants"; exit 1; }
 
 test-long: ## The same faults with many more seeds, and 20 rollouts of pods (half an hour)
 	CRASH_SEEDS=500 cargo test --workspace --test control_plane crash

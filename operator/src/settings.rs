@@ -68,6 +68,16 @@ pub struct Settings {
     pub admin_calls_per_minute: u32,
 }
 
+#[cfg(test)]
+impl Settings {
+    /// Those of the default file, for unit tests.
+    pub(crate) fn of_the_default_file() -> Self {
+        let mut file = ConfigFile::parse(include_str!("../../config/operator.yaml")).unwrap();
+        file.project_id = Some("acme-events".into());
+        file.into_settings("cluster-uid").unwrap()
+    }
+}
+
 /// Defaults of an EventSubscription.
 #[derive(Debug, Clone)]
 pub struct SubscriptionDefaults {

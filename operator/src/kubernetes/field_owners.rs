@@ -5,11 +5,16 @@ use crds::label;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, ObjectMeta};
 use serde_json::json;
 
-/// Of one of our own kinds: which others wrote a spec.
+/// Whether anybody but the operator wrote a spec.
+#[must_use]
+pub fn others_wrote_a_spec(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.iter().flatten().any(is_others_spec)
+}
+
+/// Of one of our own kinds: what [`others_wrote_a_spec`] asks.
 pub fn keep_others_specs(metadata: &mut ObjectMeta) {
     keep(metadata, |entry| {
-        let wrote = !is_ours(entry) && has(entry, "/f:spec");
-        wrote.then(|| FieldsV1(json!({"f:spec": {}})))
+        is_others_spec(entry).then(|| FieldsV1(json!({"f:spec": {}})))
     });
 }
 
@@ -33,6 +38,10 @@ fn keep(metadata: &mut ObjectMeta, wanted: impl Fn(&ManagedFieldsEntry) -> Optio
             entries.shrink_to_fit();
         }
     }
+}
+
+fn is_others_spec(entry: &ManagedFieldsEntry) -> bool {
+    !is_ours(entry) && has(entry, "/f:spec")
 }
 
 fn is_ours(entry: &ManagedFieldsEntry) -> bool {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crds::{EventSubscription, EventSubscriptionStatus, Tenant};
-use events::{ProjectId, SubscriptionName};
+use events::SubscriptionName;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -23,8 +23,8 @@ use parking_lot::Mutex;
 use super::{NoAnswer, waiting::Pulled};
 use crate::{
     kubernetes::decoded,
-    settings::{Catalogue, Settings},
-    tenant::validate::{tenant_id, tenant_namespace},
+    settings::Settings,
+    tenant::validate::{project, tenant_id, tenant_namespace},
 };
 
 /// All Tenants, and what their workers pull.
@@ -34,9 +34,7 @@ pub struct Tenants {
     /// What fills them, until somebody watches.
     writers: Mutex<Option<(Writer<Tenant>, Writer<EventSubscription>)>>,
     is_filled: AtomicBool,
-    /// Where a tenant's subscriptions are, unless it says otherwise.
-    project: ProjectId,
-    catalogue: Catalogue,
+    settings: Settings,
 }
 
 impl Tenants {
@@ -50,8 +48,7 @@ impl Tenants {
             subscriptions,
             writers: Mutex::new(Some((tenant_writer, subscription_writer))),
             is_filled: AtomicBool::new(false),
-            project: settings.project.clone(),
-            catalogue: settings.catalogue.clone(),
+            settings: settings.clone(),
         }
     }
 
@@ -139,12 +136,9 @@ impl Tenants {
     /// Of what its status names, that which the tenant's worker can have: whoever may write the status of one namespace would
     /// else learn how many messages wait for another tenant.
     fn pulled_of(&self, one: &EventSubscription, tenant: &Tenant) -> Vec<Pulled> {
-        let project = match &tenant.spec.project_id {
-            None => Some(self.project.clone()),
-            Some(id) => ProjectId::parse(id).ok(),
-        };
-        let topic = self.catalogue.topic(&one.spec.settings.topic);
-        let (Some(project), Some(topic), Ok(id)) = (project, topic, tenant_id(tenant)) else {
+        let topic = self.settings.catalogue.topic(&one.spec.settings.topic);
+        let (Ok(project), Some(topic), Ok(id)) = (project(tenant, &self.settings), topic, tenant_id(tenant))
+        else {
             return vec![];
         };
         let prefix = SubscriptionName::worker_prefix(topic, &id);
@@ -206,7 +200,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::settings::ConfigFile;
 
     fn subscription(settings: &serde_json::Value) -> EventSubscription {
         let mut spec = json!({"tenantRef": {"name": "acme"}, "topic": "events"});
@@ -242,9 +235,7 @@ mod tests {
 
     #[test]
     fn a_status_tells_nothing_of_other_tenants() {
-        let mut file = ConfigFile::parse(include_str!("../../../config/operator.yaml")).unwrap();
-        file.project_id = Some("acme-events".into());
-        let tenants = Tenants::new(&file.into_settings("cluster-uid").unwrap());
+        let tenants = Tenants::new(&Settings::of_the_default_file());
         let acme = Tenant::new("acme", TenantSpec::default());
         let one = |names: [&str; 3]| {
             let mut one = subscription(&json!({"topic": "events"}));

@@ -14,10 +14,7 @@ use super::{
     protocol::{GetMetricsRequest, ScaledObjectRef, external_scaler_client::ExternalScalerClient},
     *,
 };
-use crate::{
-    monitoring::{Monitoring, Oldest},
-    settings::ConfigFile,
-};
+use crate::monitoring::{Monitoring, Oldest};
 
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -68,17 +65,11 @@ fn api_server(created: Timestamp) -> Client {
     Client::new(service, "default")
 }
 
-fn settings() -> Settings {
-    let mut file = ConfigFile::parse(include_str!("../../../config/operator.yaml")).unwrap();
-    file.project_id = Some("acme-events".into());
-    file.into_settings("cluster-uid").unwrap()
-}
-
 async fn keda(measurements: &Arc<Measurements>, created: Timestamp) -> ExternalScalerClient<Channel> {
     let monitoring: Arc<dyn Monitoring> = Arc::clone(measurements) as _;
     let scaler = Arc::new(Scaler::new(
         Arc::new(Backlogs::measuring(monitoring, EVERY)),
-        &settings(),
+        &Settings::of_the_default_file(),
     ));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

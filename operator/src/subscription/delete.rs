@@ -102,8 +102,8 @@ async fn kept(
     let stamp = validate::stamp(subscription, &ctx.settings);
     // A status may say anything. What is its Tenant's is in its Tenant's project, as long as that is known.
     let home = tenant.and_then(|tenant| tenant_rules::project(tenant, &ctx.settings).ok());
-    let is_at_home = |name: &SubscriptionName| home.as_ref().is_none_or(|home| name.project() == home);
-    let parsed = |name: Option<String>| SubscriptionName::parse(&name?).ok().filter(is_at_home);
+    let is_there = |name: &SubscriptionName| home.as_ref().is_none_or(|home| name.project() == home);
+    let parsed = |name: Option<String>| SubscriptionName::parse(&name?).ok().filter(is_there);
     let named =
         tenant.and_then(|tenant| validate::names(tenant, &subscription.spec.settings, &ctx.settings).ok());
     let (worker, dead) = named
@@ -127,7 +127,7 @@ async fn kept(
         ctx.inventory.refresh(&project).await?;
         let owned = ctx.inventory.owned(&project, "", &Owner::named(&stamp)).await?;
         candidates.extend(owned.into_iter().map(|one| {
-            let is_pulled = Role::of(&one.labels) != Some(Role::DeadLetter);
+            let is_pulled = Role::is_pulled(&one.labels);
             (one.name, is_pulled)
         }));
     }

@@ -108,7 +108,7 @@ async fn subscriptions(
     let mut found = inventory
         .owned(name.project(), &desired.prefix, &Owner::named(stamp))
         .await?;
-    found.retain(|one| Role::of(&one.labels) != Some(Role::DeadLetter));
+    found.retain(|one| Role::is_pulled(&one.labels));
     if !found.iter().any(|one| one.name == *name) {
         found.extend(inventory.subscription(name).await?);
     }

@@ -65,6 +65,12 @@ impl Role {
             .into_iter()
             .find(|role| role.as_str() == said)
     }
+
+    /// Whether a worker pulls an object, as its labels say: whatever does not keep dead letters.
+    #[must_use]
+    pub fn is_pulled(labels: &BTreeMap<String, String>) -> bool {
+        Self::of(labels) != Some(Self::DeadLetter)
+    }
 }
 
 /// When a subscription was succeeded by another, if it was.

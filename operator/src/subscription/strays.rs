@@ -34,7 +34,7 @@ pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
             tenant: name.clone(),
             subscription: subscription.cloned().unwrap_or_default(),
         };
-        let is_pulled = Role::of(&config.labels) != Some(Role::DeadLetter);
+        let is_pulled = Role::is_pulled(&config.labels);
         let kept = observe::kept(&ctx.inventory, config, is_pulled).await?;
         let plan = finalize::release(
             std::slice::from_ref(&kept),

@@ -9,6 +9,7 @@ use kube::ResourceExt as _;
 use super::ownership::{Rules, Stamp};
 use crate::{
     failure::Failure,
+    kubernetes::field_owners::others_wrote_a_spec,
     settings::Settings,
     tenant::validate::{self as tenant_rules, tenant_id, tenant_namespace},
 };
@@ -311,14 +312,7 @@ pub fn are_rivals(this: &EventSubscription, other: &EventSubscription) -> bool {
 /// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since.
 #[must_use]
 pub fn is_generated(subscription: &EventSubscription) -> bool {
-    let by_hand = subscription.managed_fields().iter().any(|entry| {
-        entry.manager.as_deref() != Some(label::OPERATOR)
-            && entry
-                .fields_v1
-                .as_ref()
-                .is_some_and(|fields| fields.0.get("f:spec").is_some())
-    });
-    subscription.labels().contains_key(label::GENERATED) && !by_hand
+    subscription.labels().contains_key(label::GENERATED) && !others_wrote_a_spec(&subscription.metadata)
 }
 
 #[cfg(test)]

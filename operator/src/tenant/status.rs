@@ -155,13 +155,16 @@ fn suspended(conditions: &mut Conditions<'_>, valid: &Valid, parts: Option<&Part
 
 /// Whether a worker that was stopped may still run.
 fn may_run(valid: &Valid, parts: &Parts) -> bool {
-    let written = parts
-        .written
-        .contains(&worker_key(Kind::Deployment, &valid.namespace));
     parts.worker.as_ref().is_some_and(|deployment| {
-        let status = deployment.status.clone().unwrap_or_default();
-        written || !is_seen(deployment) || status.replicas.unwrap_or(0) > 0
+        let replicas = deployment.status.as_ref().and_then(|status| status.replicas);
+        worker_is_written(valid, parts) || !is_seen(deployment) || replicas > Some(0)
     })
+}
+
+fn worker_is_written(valid: &Valid, parts: &Parts) -> bool {
+    parts
+        .written
+        .contains(&worker_key(Kind::Deployment, &valid.namespace))
 }
 
 /// Whether its controller has seen it as it is.
@@ -260,10 +263,7 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     let Some(deployment) = &parts.worker else {
         return Verdict::working(Reason::Progressing, "The worker's Deployment is being made.");
     };
-    if parts
-        .written
-        .contains(&worker_key(Kind::Deployment, &valid.namespace))
-    {
+    if worker_is_written(valid, parts) {
         return Verdict::working(
             Reason::Progressing,
             "The worker's Deployment was written just now.",

@@ -1,10 +1,7 @@
 //! The store inside the worker: fast, and lost with it. Right for one replica; see the README for what that means.
 
 use std::{
-    collections::{
-        HashMap, VecDeque,
-        hash_map::Entry::{Occupied, Vacant},
-    },
+    collections::{HashMap, VecDeque, hash_map::Entry::Occupied},
     hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState},
     time::Duration,
 };
@@ -141,21 +138,19 @@ impl IdempotencyStore for MemoryStore {
             expires: now + expiry,
             end: None,
         };
-        match self.state.lock().entries.entry(key) {
-            Occupied(entry) if entry.get().expires > now && entry.get().is_not_ours(token) => {
-                return Ok(match entry.get().end {
-                    None => Claim::InFlight,
-                    Some(End::Done) => Claim::Done,
-                    Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
-                });
-            }
-            Occupied(mut entry) => {
-                entry.insert(claimed);
-            }
-            Vacant(entry) => {
-                entry.insert(claimed);
-            }
+        let mut state = self.state.lock();
+        let place = state.entries.entry(key);
+        if let Occupied(found) = &place
+            && found.get().expires > now
+            && found.get().is_not_ours(token)
+        {
+            return Ok(match found.get().end {
+                None => Claim::InFlight,
+                Some(End::Done) => Claim::Done,
+                Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
+            });
         }
+        place.insert_entry(claimed);
         Ok(Claim::Claimed)
     }
 

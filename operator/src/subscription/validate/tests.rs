@@ -10,12 +10,9 @@ use crds::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::*;
-use crate::settings::ConfigFile;
 
 fn settings() -> Settings {
-    let mut file = ConfigFile::parse(include_str!("../../../../config/operator.yaml")).unwrap();
-    file.project_id = Some("acme-events".into());
-    file.into_settings("cluster-uid").unwrap()
+    Settings::of_the_default_file()
 }
 
 fn tenant() -> Tenant {

@@ -3,12 +3,10 @@
 use crds::{TenantSpec, WorkerSettings};
 
 use super::*;
-use crate::{settings::ConfigFile, tenant::scaling::Mode};
+use crate::tenant::scaling::Mode;
 
 fn settings() -> Settings {
-    let mut file = ConfigFile::parse(include_str!("../../../../config/operator.yaml")).unwrap();
-    file.project_id = Some("acme-events".into());
-    file.into_settings("cluster-uid").unwrap()
+    Settings::of_the_default_file()
 }
 
 fn tenant(name: &str, uid: &str, spec: &str) -> Arc<Tenant> {
