@@ -16,7 +16,7 @@ use crate::{
 /// Sets every gauge that is a count of what there is.
 pub fn count(ctx: &Context) {
     by_readiness(ctx, &ctx.tenants.state());
-    by_readiness(ctx, &ctx.subscriptions.state());
+    by_readiness(ctx, &ctx.subscriptions.all().state());
     waiting(ctx);
     rollout(ctx);
     messages(ctx);
@@ -65,7 +65,7 @@ fn rollout(ctx: &Context) {
 /// How many messages wait in each subscription, as measured last; what was not measured is left out.
 fn messages(ctx: &Context) {
     ctx.metrics.forget_messages();
-    for one in ctx.subscriptions.state() {
+    for one in ctx.subscriptions.all().state() {
         let Some(status) = &one.status else { continue };
         let (namespace, name) = (one.namespace().unwrap_or_default(), one.name_any());
         for (role, subscription) in [
@@ -89,7 +89,7 @@ fn messages(ctx: &Context) {
 
 /// Subscriptions of this cluster's in Pub/Sub that no EventSubscription asks for, as far as they were listed.
 fn ownerless(ctx: &Context) {
-    let subscriptions = ctx.subscriptions.state();
+    let subscriptions = ctx.subscriptions.all().state();
     let owners: HashSet<_> = subscriptions
         .iter()
         .map(|one| {

@@ -7,7 +7,6 @@ use events::TopicName;
 use kube::{
     Client, Resource, ResourceExt as _,
     runtime::{
-        controller::Action,
         events::{Event, EventType, Recorder},
         reflector::{ObjectRef, Store},
     },
@@ -18,7 +17,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     failure::Failure,
-    kubernetes::Children,
+    kubernetes::{Children, namespaced::Namespaced},
     metrics::Metrics,
     monitoring::{Fleet, backlog::Backlogs},
     pubsub::{PubSub, inventory::Inventory},
@@ -47,7 +46,7 @@ pub struct Context {
     /// All Tenants.
     pub tenants: Store<Tenant>,
     /// All EventSubscriptions.
-    pub subscriptions: Store<EventSubscription>,
+    pub subscriptions: Namespaced<EventSubscription>,
     /// All that was made in Kubernetes.
     pub children: Children,
     /// Becomes true when all caches have been filled once. A store's own wait wakes only the one who asked last.
@@ -78,8 +77,13 @@ impl Context {
         }
     }
 
-    /// Ends a reconcile: counts it, logs it, tells people, and says when to come back.
-    pub async fn end<K>(&self, object: &K, started: Instant, result: Result<Next, Failure>) -> Action
+    /// Ends a reconcile: counts it, logs it, tells people, and says after how long to come back even if nothing changes.
+    pub async fn end<K>(
+        &self,
+        object: &K,
+        started: Instant,
+        result: Result<Next, Failure>,
+    ) -> Option<Duration>
     where
         K: Resource<DynamicType = ()>,
     {
@@ -96,10 +100,10 @@ impl Context {
             Ok(next) => {
                 self.retries.forget(&id);
                 match next {
-                    Next::Resync => Action::requeue(jittered(self.settings.resync)),
-                    Next::Soon(wait) => Action::requeue(wait),
-                    Next::SoonOrResync(wait) => Action::requeue(jittered(wait.min(self.settings.resync))),
-                    Next::Change => Action::await_change(),
+                    Next::Resync => Some(jittered(self.settings.resync)),
+                    Next::Soon(wait) => Some(wait),
+                    Next::SoonOrResync(wait) => Some(jittered(wait.min(self.settings.resync))),
+                    Next::Change => None,
                 }
             }
             Err(failure) => {
@@ -120,7 +124,7 @@ impl Context {
                     )
                     .await;
                 }
-                Action::requeue(wait)
+                Some(wait)
             }
         }
     }

@@ -2,36 +2,33 @@
 //! not matter which of them is missed, merged or seen twice.
 
 use std::{
-    convert::Infallible,
     hash::{DefaultHasher, Hash, Hasher},
-    panic::AssertUnwindSafe,
     sync::Arc,
 };
 
-use crds::{Conditioned, EventSubscription, Reason, Tenant};
-use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future};
+use crds::{EventSubscription, Tenant};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future, stream};
 use kube::{
     Client, Resource,
     runtime::{
-        Config, Controller, PredicateConfig, WatchStreamExt as _,
-        controller::Action,
+        PredicateConfig, WatchStreamExt as _,
         reflector::{self, ObjectRef, Store, store::Writer},
-        watcher,
+        watcher::{self, Event},
     },
 };
-use tokio::time::Instant;
 
 use crate::{
     context::Context,
-    failure::{Class, Failure},
     kubernetes::{
         Kind,
-        children::Filling,
+        children::{Changes, Filling},
         decoded,
         keda::Following,
+        namespaced::{Filler, Namespaced},
         watch::{Change, once_cached, tireless},
     },
-    queue::{Lane, Queue},
+    queue::Queue,
+    runner,
     subscription::{self, dead_letters, validate::are_rivals},
     tenant,
 };
@@ -44,99 +41,65 @@ pub struct Caches {
     /// All Tenants.
     pub tenants: Store<Tenant>,
     /// All EventSubscriptions.
-    pub subscriptions: Store<EventSubscription>,
+    pub subscriptions: Namespaced<EventSubscription>,
     tenant_writer: Writer<Tenant>,
-    subscription_writer: Writer<EventSubscription>,
+    subscription_filler: Filler<EventSubscription>,
 }
 
 impl Default for Caches {
     fn default() -> Self {
         let (tenants, tenant_writer) = reflector::store();
-        let (subscriptions, subscription_writer) = reflector::store();
+        let (subscriptions, subscription_filler) = Namespaced::new();
         Self {
             tenants,
             subscriptions,
             tenant_writer,
-            subscription_writer,
+            subscription_filler,
         }
     }
 }
 
 /// Runs both controllers until `stop` is done, and then lets running reconciles end.
-pub async fn run(
-    ctx: Arc<Context>,
-    caches: Caches,
-    children: Filling,
-    stop: impl Future<Output = ()> + Clone + Send + Sync + 'static,
-) {
-    // kube starts whatever is due; how many are worked on, and who is next, is our own queue's business.
-    let config = || Config::default().concurrency(0);
+pub async fn run(ctx: Arc<Context>, caches: Caches, children: Filling, stop: impl Future<Output = ()>) {
     let client = ctx.client.clone();
-
     let (tell, told_tenants, told_subscriptions) = Tell::new(caches.subscriptions.clone());
-    let (queue, store) = (Arc::clone(&ctx.queues.tenants), caches.tenants.clone());
-    let own = tenant_changes(&client, caches.tenant_writer, Arc::clone(&queue), tell.clone());
-    let reconcile_tenant = move |tenant, ctx| {
-        in_turn(
-            tenant,
-            ctx,
-            Arc::clone(&queue),
-            store.clone(),
-            tenant::reconcile::reconcile,
-        )
-    };
-    let mut tenants = Controller::for_stream(own, caches.tenants.clone())
-        .with_config(config())
-        .reconcile_on(told_tenants);
+    let (news, told) = mpsc::channel(NEWS);
+    let dead_letters = dead_letters::follow(Arc::clone(&ctx), news);
+
     let Following {
         follow,
         changes,
         turns,
     } = children.scaled;
-    let scaled = (Kind::ScaledObject, changes);
-    for (kind, changes) in children.changes.into_iter().chain([scaled]) {
-        let tell = tell.clone();
-        tenants = tenants.reconcile_on(changes.filter_map(move |object| {
-            let object = object.ok();
-            match (kind, &object) {
-                (Kind::ServiceAccount, Some(object)) => tell.subscriptions_in(object.namespace()),
-                // Its label says for which Tenant those inside may speak.
-                (Kind::Namespace, Some(object)) => tell.subscriptions_in(object.name()),
-                _ => {}
-            }
-            future::ready(object.and_then(|object| object.tenant().map(ObjectRef::new)))
-        }));
-    }
+    let of_children = children
+        .changes
+        .into_iter()
+        .chain([(Kind::ScaledObject, changes)])
+        .map(|(kind, changes)| tenants_of(kind, changes, tell.clone()).boxed());
+    let known = caches.tenants.clone();
     // When KEDA comes or goes, every Tenant is looked at.
-    let tenants = tenants.reconcile_all_on(turns);
-    let tenants = tenants
-        .graceful_shutdown_on(stop.clone())
-        .run(reconcile_tenant, never, Arc::clone(&ctx))
-        .for_each(|_| future::ready(()));
-
-    let (news, told) = mpsc::channel(NEWS);
-    let dead_letters = dead_letters::follow(Arc::clone(&ctx), news);
-    let (queue, store) = (
-        Arc::clone(&ctx.queues.subscriptions),
-        caches.subscriptions.clone(),
+    let all = turns.flat_map(move |()| stream::iter(references(known.state())));
+    let queue = Arc::clone(&ctx.queues.tenants);
+    let own = tenant_changes(&client, caches.tenant_writer, Arc::clone(&queue), tell.clone());
+    let triggers = stream::select_all(of_children.chain([own.boxed(), told_tenants.boxed(), all.boxed()]));
+    let tenants = runner::run(
+        triggers,
+        queue,
+        caches.tenants,
+        Arc::clone(&ctx),
+        tenant::reconcile::reconcile,
     );
-    let own = subscription_changes(&client, caches.subscription_writer, Arc::clone(&queue), tell);
-    let reconcile_subscription = move |subscription, ctx| {
-        in_turn(
-            subscription,
-            ctx,
-            Arc::clone(&queue),
-            store.clone(),
-            subscription::reconcile::reconcile,
-        )
-    };
-    let subscriptions = Controller::for_stream(own, caches.subscriptions)
-        .with_config(config())
-        .reconcile_on(told_subscriptions)
-        .reconcile_on(told)
-        .graceful_shutdown_on(stop.clone())
-        .run(reconcile_subscription, never, Arc::clone(&ctx))
-        .for_each(|_| future::ready(()));
+
+    let queue = Arc::clone(&ctx.queues.subscriptions);
+    let own = subscription_changes(&client, caches.subscription_filler, Arc::clone(&queue), tell);
+    let triggers = stream::select_all([own.boxed(), told_subscriptions.boxed(), told.boxed()]);
+    let subscriptions = runner::run(
+        triggers,
+        queue,
+        caches.subscriptions.all().clone(),
+        Arc::clone(&ctx),
+        subscription::reconcile::reconcile,
+    );
 
     // Whoever runs ends well; whoever waits does not begin any more.
     let close = async {
@@ -153,20 +116,41 @@ pub async fn run(
     }
 }
 
+/// The Tenants whose objects in Kubernetes changed; EventSubscriptions are told of what matters to them as well.
+fn tenants_of(
+    kind: Kind,
+    changes: Changes,
+    tell: Tell,
+) -> impl Stream<Item = ObjectRef<Tenant>> + Send + 'static {
+    changes.filter_map(move |object| {
+        match kind {
+            Kind::ServiceAccount => tell.subscriptions_in(object.namespace()),
+            // Its label says for which Tenant those inside may speak.
+            Kind::Namespace => tell.subscriptions_in(object.name()),
+            _ => {}
+        }
+        future::ready(object.tenant().map(ObjectRef::new))
+    })
+}
+
+fn references<K: Resource<DynamicType = ()>>(all: Vec<Arc<K>>) -> impl Iterator<Item = ObjectRef<K>> {
+    all.into_iter().map(|one| ObjectRef::from_obj(&*one))
+}
+
 /// Tells one kind of what happened to the other. That is done by the very watch that fills the cache, never by one that may be
 /// ahead of it: whoever looked too soon would not be told again.
 #[derive(Clone)]
 struct Tell {
     tenants: mpsc::UnboundedSender<ObjectRef<Tenant>>,
     subscriptions: mpsc::UnboundedSender<ObjectRef<EventSubscription>>,
-    known: Store<EventSubscription>,
+    known: Namespaced<EventSubscription>,
 }
 
 /// Those who were told.
 type Told<K> = mpsc::UnboundedReceiver<ObjectRef<K>>;
 
 impl Tell {
-    fn new(known: Store<EventSubscription>) -> (Self, Told<Tenant>, Told<EventSubscription>) {
+    fn new(known: Namespaced<EventSubscription>) -> (Self, Told<Tenant>, Told<EventSubscription>) {
         let (tenants, told_tenants) = mpsc::unbounded();
         let (subscriptions, told_subscriptions) = mpsc::unbounded();
         let tell = Self {
@@ -184,22 +168,29 @@ impl Tell {
             .unbounded_send(ObjectRef::new(&one.spec.tenant_ref.name));
     }
 
+    /// Wherever they are: one in another's namespace is told as well that its Tenant is there.
     fn subscriptions_of(&self, tenant: &Tenant) {
-        self.subscriptions(|one| Some(&one.spec.tenant_ref.name) == tenant.metadata.name.as_ref());
+        let theirs =
+            |one: &EventSubscription| Some(&one.spec.tenant_ref.name) == tenant.metadata.name.as_ref();
+        self.tell(self.known.all().state_filter(theirs));
     }
 
     fn subscriptions_in(&self, namespace: Option<&str>) {
-        self.subscriptions(|one| one.metadata.namespace.as_deref() == namespace);
+        self.tell(self.known.of(namespace.unwrap_or_default()));
     }
 
     /// Those whose objects in Pub/Sub are the same: one of them may have waited for this one's end.
     fn rivals_of(&self, one: &EventSubscription) {
-        self.subscriptions(|other| are_rivals(one, other));
+        let mut rivals = self
+            .known
+            .of(one.metadata.namespace.as_deref().unwrap_or_default());
+        rivals.retain(|other| are_rivals(one, other));
+        self.tell(rivals);
     }
 
-    fn subscriptions(&self, wanted: impl Fn(&EventSubscription) -> bool) {
-        for one in self.known.state_filter(|one| wanted(one)) {
-            let _ = self.subscriptions.unbounded_send(ObjectRef::from_obj(&*one));
+    fn tell(&self, subscriptions: Vec<Arc<EventSubscription>>) {
+        for one in references(subscriptions) {
+            let _ = self.subscriptions.unbounded_send(one);
         }
     }
 }
@@ -210,15 +201,17 @@ fn tenant_changes(
     writer: Writer<Tenant>,
     queue: Arc<Queue<ObjectRef<Tenant>>>,
     tell: Tell,
-) -> impl Stream<Item = Result<Tenant, watcher::Error>> + Send + 'static {
+) -> impl Stream<Item = ObjectRef<Tenant>> + Send + 'static {
     let tell_too = tell.clone();
-    let changes = own_changes(client, writer, move |change| match change {
+    let cache = writer.as_reader();
+    let seen = decoded::watch(client).reflect(writer);
+    let changes = own_changes(seen, cache, move |change| match change {
         Change::There(_) => {}
         Change::Gone(tenant) => tell_too.subscriptions_of(tenant),
     });
-    changes.inspect_ok(move |tenant| {
-        queue.hurry(&ObjectRef::from_obj(tenant));
-        tell.subscriptions_of(tenant);
+    changes.map(move |tenant| {
+        tell.subscriptions_of(&tenant);
+        hurried(&tenant, &queue)
     })
 }
 
@@ -226,68 +219,26 @@ fn tenant_changes(
 /// topic of the end of one.
 fn subscription_changes(
     client: &Client,
-    writer: Writer<EventSubscription>,
+    filler: Filler<EventSubscription>,
     queue: Arc<Queue<ObjectRef<EventSubscription>>>,
     tell: Tell,
-) -> impl Stream<Item = Result<EventSubscription, watcher::Error>> + Send + 'static {
-    let changes = own_changes(client, writer, move |change| {
+) -> impl Stream<Item = ObjectRef<EventSubscription>> + Send + 'static {
+    let cache = tell.known.all().clone();
+    let seen = filler.fill(decoded::watch(client));
+    let changes = own_changes(seen, cache, move |change| {
         tell.tenant_of(change.object());
         if let Change::Gone(one) = change {
             tell.rivals_of(one);
         }
     });
-    changes.inspect_ok(move |one| queue.hurry(&ObjectRef::from_obj(one)))
+    changes.map(move |one| hurried(&one, &queue))
 }
 
-/// Reconciles an object when its turn comes; as it is then, since it may have waited for long. One that makes the operator
-/// panic is tried again later, and stops nobody else.
-async fn in_turn<K, F>(
-    object: Arc<K>,
-    ctx: Arc<Context>,
-    queue: Arc<Queue<ObjectRef<K>>>,
-    store: Store<K>,
-    reconcile: impl FnOnce(Arc<K>, Arc<Context>) -> F,
-) -> Result<Action, Infallible>
-where
-    K: Conditioned + Clone + 'static,
-    F: Future<Output = Result<Action, Infallible>>,
-{
-    let key = ObjectRef::from_obj(&*object);
-    let lane = Lane::of(&*object);
-    drop(object);
-    let Some(_place) = queue.enter(key.clone(), lane).await else {
-        return Ok(Action::await_change());
-    };
-    let Some(newest) = store.get(&key) else {
-        return Ok(Action::await_change());
-    };
-    let started = Instant::now();
-    // On the heap only now: thousands may wait. What it shares with others is behind locks, which are not poisoned.
-    let ended = AssertUnwindSafe(Box::pin(reconcile(Arc::clone(&newest), Arc::clone(&ctx))))
-        .catch_unwind()
-        .await;
-    match ended {
-        Ok(action) => action,
-        Err(_panic) => {
-            let failure = Failure {
-                class: Class::Bug,
-                reason: Reason::InternalError,
-                // What it said stands in the log; it may quote anything.
-                message: "The operator panicked over it; its log says where. Please report this.".to_owned(),
-            };
-            Ok(ctx.end(&*newest, started, Err(failure)).await)
-        }
-    }
-}
-
-/// A reconcile's failure is its own outcome; there is no other.
-#[allow(
-    clippy::needless_pass_by_value,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "kube calls it so"
-)]
-fn never<K, C>(_: Arc<K>, error: &Infallible, _: Arc<C>) -> Action {
-    match *error {}
+/// Somebody changed this one.
+fn hurried<K: Resource<DynamicType = ()>>(object: &K, queue: &Queue<ObjectRef<K>>) -> ObjectRef<K> {
+    let key = ObjectRef::from_obj(object);
+    queue.hurry(&key);
+    key
 }
 
 /// What may change the work to be done; not status, so that our own writes trigger nothing.
@@ -307,23 +258,16 @@ fn relevant<K: Resource>(object: &K) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// The changes of a kind that matter, with its cache kept; `tell` hears of all.
+/// The changes of a kind that matter, of all that went into its cache; `tell` hears of all.
 fn own_changes<K>(
-    client: &Client,
-    writer: Writer<K>,
+    seen: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'static,
+    cache: Store<K>,
     tell: impl Fn(&Change<K>) + Send + 'static,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+) -> impl Stream<Item = K> + Send + 'static
 where
-    K: Resource<DynamicType = ()>
-        + Clone
-        + serde::de::DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + Sync
-        + 'static,
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    let cache = writer.as_reader();
-    let seen = once_cached(decoded::watch(client).reflect(writer), cache)
+    let seen = once_cached(seen, cache)
         .inspect_ok(tell)
         .try_filter_map(|change| {
             future::ready(Ok(match change {

@@ -6,6 +6,7 @@ pub mod decoded;
 pub mod field_owners;
 pub mod keda;
 pub mod manifest;
+pub mod namespaced;
 pub mod remembered;
 pub mod watch;
 pub mod write;

@@ -24,6 +24,7 @@
 //! | [`leader`] | may this replica write? |
 //! | [`controller`] | what triggers a reconcile? |
 //! | [`queue`], [`turns`] | who is reconciled next, and who has to wait? |
+//! | [`runner`] | how is it run, and when again? |
 //! | [`metrics`], [`census`], [`http`] | what can be seen from outside? |
 
 pub mod args;
@@ -40,6 +41,7 @@ pub mod monitoring;
 pub mod pubsub;
 pub mod queue;
 pub mod run;
+pub mod runner;
 pub mod scaler;
 pub mod settings;
 pub mod status;

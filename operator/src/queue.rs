@@ -1,4 +1,5 @@
-//! Who is reconciled next: so many at a time, and what somebody waits for before what is only looked after.
+//! Who is reconciled next: so many at a time, no object by two at once, and what somebody waits for before what is only looked
+//! after.
 //!
 //! kube's own queue is first come, first served: behind the fleet of a first sync, which the quota stretches over minutes,
 //! an edit would wait for all of it.
@@ -12,10 +13,10 @@ use std::{
 
 use crds::{ConditionType, Conditioned, condition};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
-/// Why an object waits for its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Why an object waits for its turn; the more urgent is the lesser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
     /// What was asked for is not so yet: it is new, edited, being deleted, or failing.
     Changes,
@@ -62,9 +63,11 @@ enum Pick {
     Upkeep,
 }
 
-/// The objects of a kind that wait for their turn.
+/// The objects of a kind that wait for their turn. Whoever waits costs a key, and nobody who passes by has to step over it.
 pub struct Queue<K> {
     state: Mutex<State<K>>,
+    /// Somebody may be next.
+    changed: Notify,
 }
 
 struct State<K> {
@@ -75,12 +78,14 @@ struct State<K> {
     next: u64,
     lines: HashMap<Lane, BTreeMap<u64, K>>,
     waiting: HashMap<K, Waiting>,
+    /// Those that are worked on, with the lane of who was asked for again meanwhile.
+    taken: HashMap<K, Option<Lane>>,
 }
 
+#[derive(Clone, Copy)]
 struct Waiting {
     lane: Lane,
     number: u64,
-    go: oneshot::Sender<()>,
 }
 
 impl<K: fmt::Debug> fmt::Debug for Queue<K> {
@@ -89,6 +94,7 @@ impl<K: fmt::Debug> fmt::Debug for Queue<K> {
         f.debug_struct("Queue")
             .field("free", &state.free)
             .field("lines", &state.lines)
+            .field("taken", &state.taken)
             .finish_non_exhaustive()
     }
 }
@@ -105,49 +111,64 @@ impl<K: Clone + Eq + Hash> Queue<K> {
                 next: 0,
                 lines: Lane::ALL.map(|lane| (lane, BTreeMap::new())).into(),
                 waiting: HashMap::new(),
+                taken: HashMap::new(),
             }),
+            changed: Notify::new(),
         })
     }
 
-    /// Waits for a place, which is given back when it is dropped. There is none once the queue is closed. An object waits
-    /// once: whoever asks again for it takes the place of the one before, who gets none.
-    pub async fn enter(self: &Arc<Self>, key: K, lane: Lane) -> Option<Place<K>> {
-        let mut turn = {
-            let mut state = self.state.lock();
-            if state.closed {
-                return None;
-            }
-            if state.free > 0 {
-                state.free -= 1;
-                return Some(Place(Arc::clone(self)));
-            }
-            let (go, turn) = oneshot::channel();
-            state.leave(&key);
-            state.join(key.clone(), lane, go);
-            Turn {
-                queue: self,
-                key,
-                comes: turn,
-            }
-        };
-        (&mut turn.comes).await.ok()?;
-        Some(Place(Arc::clone(self)))
+    /// An object is to be looked at. One that waits keeps its place in the line, unless it waits in the lesser one; one that
+    /// is worked on gets in line again when that is done.
+    pub fn add(&self, key: K, lane: Lane) {
+        let mut state = self.state.lock();
+        if state.closed {
+            return;
+        }
+        if let Some(again) = state.taken.get_mut(&key) {
+            *again = Some(again.map_or(lane, |before| before.min(lane)));
+            return;
+        }
+        match state.waiting.get(&key) {
+            Some(waiting) if waiting.lane <= lane => return,
+            _ => state.join(key, lane),
+        }
+        self.changed.notify_one();
     }
 
     /// Somebody changed an object: if it waits, it is the newest change.
     pub fn hurry(&self, key: &K) {
         let mut state = self.state.lock();
-        if let Some(waiting) = state.leave(key) {
-            state.join(key.clone(), Lane::Changes, waiting.go);
+        if state.waiting.contains_key(key) {
+            state.join(key.clone(), Lane::Changes);
         }
     }
 
-    /// Nobody gets a place any more; whoever waits is told so.
+    /// Waits for a free place and somebody whose turn it is. There is nobody once the queue is closed.
+    pub async fn next(self: &Arc<Self>) -> Option<Place<K>> {
+        loop {
+            {
+                let mut state = self.state.lock();
+                if state.closed {
+                    return None;
+                }
+                if let Some(key) = state.take() {
+                    return Some(Place {
+                        queue: Arc::clone(self),
+                        key,
+                    });
+                }
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    /// Nobody gets a place any more.
     pub fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
         state.lines.values_mut().for_each(BTreeMap::clear);
         state.waiting.clear();
+        self.changed.notify_one();
     }
 
     /// How many wait in a lane.
@@ -158,31 +179,31 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 }
 
 impl<K: Clone + Eq + Hash> State<K> {
-    fn join(&mut self, key: K, lane: Lane, go: oneshot::Sender<()>) {
+    /// Gets in line as the newest, from wherever it waited.
+    fn join(&mut self, key: K, lane: Lane) {
+        self.leave(&key);
         let number = self.next;
         self.next += 1;
         self.lines.entry(lane).or_default().insert(number, key.clone());
-        self.waiting.insert(key, Waiting { lane, number, go });
+        self.waiting.insert(key, Waiting { lane, number });
     }
 
-    fn leave(&mut self, key: &K) -> Option<Waiting> {
-        let waiting = self.waiting.remove(key)?;
-        if let Some(line) = self.lines.get_mut(&waiting.lane) {
-            line.remove(&waiting.number);
+    fn leave(&mut self, key: &K) {
+        if let Some(Waiting { lane, number }) = self.waiting.remove(key)
+            && let Some(line) = self.lines.get_mut(&lane)
+        {
+            line.remove(&number);
         }
-        Some(waiting)
     }
 
-    /// A place is free: gives it to whose turn it is.
-    fn give(&mut self) {
-        while let Some(key) = self.pick() {
-            if let Some(waiting) = self.leave(&key)
-                && waiting.go.send(()).is_ok()
-            {
-                return;
-            }
-        }
-        self.free += 1;
+    /// A place for whose turn it is, if there are both.
+    fn take(&mut self) -> Option<K> {
+        let free = self.free.checked_sub(1)?;
+        let key = self.pick()?;
+        self.free = free;
+        self.leave(&key);
+        self.taken.insert(key.clone(), None);
+        Some(key)
     }
 
     fn pick(&mut self) -> Option<K> {
@@ -203,38 +224,30 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 }
 
-/// Somebody who waits; whoever gives up is taken out of the line.
-struct Turn<'a, K: Clone + Eq + Hash> {
-    queue: &'a Queue<K>,
+/// A place among those that are worked on, until it is dropped.
+pub struct Place<K: Clone + Eq + Hash> {
+    queue: Arc<Queue<K>>,
     key: K,
-    comes: oneshot::Receiver<()>,
 }
 
-impl<K: Clone + Eq + Hash> Drop for Turn<'_, K> {
-    fn drop(&mut self) {
-        let mut state = self.queue.state.lock();
-        self.comes.close();
-        // Another may wait for the same object by now.
-        if state
-            .waiting
-            .get(&self.key)
-            .is_some_and(|waiting| waiting.go.is_closed())
-        {
-            state.leave(&self.key);
-        }
-        // The turn came, and nobody took it.
-        if self.comes.try_recv().is_ok() {
-            state.give();
-        }
+impl<K: Clone + Eq + Hash> Place<K> {
+    /// Whose it is.
+    pub const fn key(&self) -> &K {
+        &self.key
     }
 }
 
-/// A place among those that are worked on.
-pub struct Place<K: Clone + Eq + Hash>(Arc<Queue<K>>);
-
 impl<K: Clone + Eq + Hash> Drop for Place<K> {
     fn drop(&mut self) {
-        self.0.state.lock().give();
+        let mut state = self.queue.state.lock();
+        state.free += 1;
+        let again = state.taken.remove(&self.key).flatten();
+        if let Some(lane) = again
+            && !state.closed
+        {
+            state.join(self.key.clone(), lane);
+        }
+        self.queue.changed.notify_one();
     }
 }
 
@@ -244,122 +257,102 @@ mod tests {
 
     use super::*;
 
-    type Entering<'a> = futures::future::BoxFuture<'a, Option<Place<&'static str>>>;
+    type Names = Queue<&'static str>;
 
-    /// Those that wait, polled once, so that they are in line.
-    fn wait<'a>(
-        queue: &'a Arc<Queue<&'static str>>,
-        who: &[(&'static str, Lane)],
-    ) -> HashMap<&'static str, Entering<'a>> {
-        let enter = |(key, lane): &(&'static str, Lane)| {
-            let mut entering = queue.enter(key, *lane).boxed();
-            assert!((&mut entering).now_or_never().is_none(), "{key} has to wait");
-            (*key, entering)
-        };
-        who.iter().map(enter).collect()
+    fn next(queue: &Arc<Names>) -> Option<Place<&'static str>> {
+        queue.next().now_or_never().flatten()
     }
 
-    /// Gives the place on until nobody waits; says in which order.
-    fn order(
-        mut place: Place<&'static str>,
-        mut waiting: HashMap<&'static str, Entering<'_>>,
-    ) -> Vec<&'static str> {
-        let mut order = Vec::new();
-        while !waiting.is_empty() {
-            drop(place);
-            let (key, next) = waiting
-                .iter_mut()
-                .find_map(|(key, entering)| Some((*key, entering.now_or_never()?)))
-                .unwrap();
-            waiting.remove(key);
-            order.push(key);
-            place = next.unwrap();
-        }
-        order
+    /// Who gets the one place there is, one after the other, until nobody waits.
+    fn order(queue: &Arc<Names>) -> Vec<&'static str> {
+        std::iter::from_fn(|| Some(*next(queue)?.key())).collect()
     }
 
     #[test]
     fn the_newest_change_goes_first_and_nobody_waits_for_ever() {
         let queue = Queue::new(1);
-        let place = queue
-            .enter("first", Lane::Changes)
-            .now_or_never()
-            .flatten()
-            .unwrap();
         let (changes, upkeep) = (Lane::Changes, Lane::Upkeep);
-        let waiting = wait(
-            &queue,
-            &[
-                ("u1", upkeep),
-                ("c1", changes),
-                ("c2", changes),
-                ("u2", upkeep),
-                ("c3", changes),
-                ("c4", changes),
-            ],
-        );
+        for (key, lane) in [
+            ("u1", upkeep),
+            ("c1", changes),
+            ("c2", changes),
+            ("u2", upkeep),
+            ("c3", changes),
+            ("c4", changes),
+        ] {
+            queue.add(key, lane);
+        }
         assert_eq!((queue.depth(changes), queue.depth(upkeep)), (4, 2));
-        assert_eq!(order(place, waiting), ["c4", "c3", "c1", "u1", "c2", "u2"]);
+        assert_eq!(order(&queue), ["c4", "c3", "c1", "u1", "c2", "u2"]);
         assert_eq!((queue.depth(changes), queue.depth(upkeep)), (0, 0));
     }
 
     #[test]
     fn an_edit_of_one_that_waits_brings_it_to_the_front() {
         let queue = Queue::new(1);
-        let place = queue
-            .enter("first", Lane::Changes)
-            .now_or_never()
-            .flatten()
-            .unwrap();
-        let waiting = wait(
-            &queue,
-            &[
-                ("kept", Lane::Upkeep),
-                ("old", Lane::Changes),
-                ("new", Lane::Changes),
-            ],
-        );
+        queue.add("kept", Lane::Upkeep);
+        queue.add("old", Lane::Changes);
+        queue.add("new", Lane::Changes);
         queue.hurry(&"kept");
         queue.hurry(&"nobody");
-        assert_eq!(order(place, waiting), ["kept", "new", "old"]);
+        assert_eq!(order(&queue), ["kept", "new", "old"]);
     }
 
     #[test]
-    fn whoever_gives_up_costs_nobody_a_place() {
+    fn who_is_asked_for_again_waits_once_where_it_waited() {
         let queue = Queue::new(1);
-        let place = queue
-            .enter("first", Lane::Changes)
-            .now_or_never()
-            .flatten()
-            .unwrap();
-        let mut waiting = wait(
-            &queue,
-            &[("a", Lane::Changes), ("b", Lane::Changes), ("c", Lane::Changes)],
-        );
-        waiting.remove("c");
-        assert_eq!(queue.depth(Lane::Changes), 2);
+        for key in ["a", "b", "a"] {
+            queue.add(key, Lane::Changes);
+        }
+        queue.add("b", Lane::Upkeep);
+        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (2, 0));
+        assert_eq!(order(&queue), ["b", "a"], "b is still the newest change");
+        queue.add("c", Lane::Upkeep);
+        queue.add("d", Lane::Upkeep);
+        queue.add("d", Lane::Changes);
+        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (1, 1));
+    }
+
+    #[test]
+    fn nobody_is_worked_on_twice_at_once_and_an_edit_meanwhile_is_not_lost() {
+        let queue = Queue::new(2);
+        queue.add("a", Lane::Changes);
+        let place = next(&queue).unwrap();
+        queue.add("a", Lane::Upkeep);
+        queue.add("a", Lane::Changes);
+        queue.add("a", Lane::Upkeep);
+        assert!(next(&queue).is_none(), "there is a place, and nobody for it");
         drop(place);
-        // It was b's turn, and b has not heard so yet.
-        waiting.remove("b");
-        assert!(waiting.remove("a").unwrap().now_or_never().flatten().is_some());
-        assert!(
-            queue.enter("d", Lane::Upkeep).now_or_never().flatten().is_some(),
-            "the place is free again"
-        );
+        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (1, 0));
+        assert_eq!(order(&queue), ["a"]);
     }
 
-    #[test]
-    fn at_the_end_nobody_waits() {
+    #[tokio::test]
+    async fn a_place_is_waited_for_and_given_back_by_whoever_ends() {
         let queue = Queue::new(1);
-        let place = queue
-            .enter("first", Lane::Changes)
-            .now_or_never()
-            .flatten()
-            .unwrap();
-        let mut waiting = wait(&queue, &[("a", Lane::Changes)]);
+        queue.add("a", Lane::Changes);
+        queue.add("b", Lane::Upkeep);
+        let place = queue.next().await.unwrap();
+        assert_eq!(*place.key(), "a");
+        let mut waits = std::pin::pin!(queue.next());
+        assert!((&mut waits).now_or_never().is_none());
+        drop(place);
+        assert_eq!(waits.await.unwrap().key(), &"b");
+    }
+
+    #[tokio::test]
+    async fn at_the_end_nobody_waits() {
+        let queue = Queue::new(1);
+        queue.add("a", Lane::Changes);
+        let place = queue.next().await.unwrap();
+        queue.add("a", Lane::Changes);
+        queue.add("b", Lane::Changes);
+        let waits = queue.next();
         queue.close();
-        assert!(waiting.remove("a").unwrap().now_or_never().unwrap().is_none());
+        assert!(waits.await.is_none());
         drop(place);
-        assert!(queue.enter("b", Lane::Changes).now_or_never().unwrap().is_none());
+        queue.add("c", Lane::Upkeep);
+        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (0, 0));
+        assert!(queue.next().await.is_none());
     }
 }

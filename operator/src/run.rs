@@ -244,7 +244,11 @@ pub async fn serve(
     let filled = async {
         let dropped = "a watch of the API server ended";
         ctx.tenants.wait_until_ready().await.context(dropped)?;
-        ctx.subscriptions.wait_until_ready().await.context(dropped)?;
+        ctx.subscriptions
+            .all()
+            .wait_until_ready()
+            .await
+            .context(dropped)?;
         ctx.children.wait_until_ready().await.context(dropped)?;
         first_measurement(&ctx).await;
         tracing::info!("The caches are filled.");
@@ -253,7 +257,7 @@ pub async fn serve(
         std::future::pending().await
     };
     tokio::select! {
-        () = controller::run(Arc::clone(&ctx), caches, changes, stop.boxed().shared()) => Ok(()),
+        () = controller::run(Arc::clone(&ctx), caches, changes, stop) => Ok(()),
         ended = filled => ended,
     }
 }

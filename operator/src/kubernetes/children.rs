@@ -29,8 +29,8 @@ pub struct Children {
     scaled: ScaledObjects,
 }
 
-/// The changes of one kind, to be polled by a controller.
-pub type Changes = futures::stream::BoxStream<'static, Result<Remembered, watcher::Error>>;
+/// What changed of one kind, to be polled for as long as the operator runs.
+pub type Changes = futures::stream::BoxStream<'static, Remembered>;
 
 /// What fills the caches.
 pub struct Filling {

@@ -102,7 +102,7 @@ impl ScaledObjects {
 struct Follower {
     client: Client,
     state: watch::Sender<State>,
-    tell: mpsc::UnboundedSender<Result<Remembered, watcher::Error>>,
+    tell: mpsc::UnboundedSender<Remembered>,
 }
 
 /// The objects' cache, and what fills it.
@@ -164,7 +164,7 @@ impl Follower {
             }
         };
         // Nobody listens any more when the operator ends.
-        let _ = self.tell.send(Ok(change));
+        let _ = self.tell.send(change);
     }
 
     /// Says so, and wakes those who wait only when that is new.

@@ -95,7 +95,7 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
     loop {
         ticks.tick().await;
         first_measurement(&ctx).await;
-        for one in ctx.subscriptions.state() {
+        for one in ctx.subscriptions.all().state() {
             let name = one
                 .status
                 .as_ref()
@@ -111,7 +111,7 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
 
 /// Where there are dead letters: what status names, and the default for what has none yet.
 fn projects(ctx: &Context) -> HashSet<ProjectId> {
-    let named = ctx.subscriptions.state().into_iter().filter_map(|one| {
+    let named = ctx.subscriptions.all().state().into_iter().filter_map(|one| {
         let name = one.status.as_ref()?.dead_letter_subscription.clone()?;
         Some(SubscriptionName::parse(&name).ok()?.project().clone())
     });

@@ -1,6 +1,6 @@
 //! The pipeline of an EventSubscription: validate → desired → observe → plan → apply → status.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crds::{AccessVerified, EventSubscription, Reason, Tenant, label};
 use events::SubscriptionName;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{
     ResourceExt as _,
-    runtime::{controller::Action, events::EventType, reflector::ObjectRef},
+    runtime::{events::EventType, reflector::ObjectRef},
 };
 use tokio::time::Instant;
 
@@ -39,21 +39,16 @@ const SWITCH_SOON: Duration = Duration::from_millis(100);
 /// How often a subscription that is emptied is looked at: Pub/Sub's metrics are sampled every minute.
 const DRAIN_POLL: Duration = Duration::from_secs(60);
 
-/// One look at one EventSubscription.
-///
-/// # Errors
-/// Never: a failure is an outcome, with its status, its event and its time to come back.
-pub async fn reconcile(
-    subscription: Arc<EventSubscription>,
-    ctx: Arc<Context>,
-) -> Result<Action, Infallible> {
+/// One look at one EventSubscription. Says after how long to look again, if nothing changes before; a failure is an outcome too, with its
+/// status, its event and its time to come back.
+pub async fn reconcile(subscription: Arc<EventSubscription>, ctx: Arc<Context>) -> Option<Duration> {
     let started = Instant::now();
     let result = if subscription.metadata.deletion_timestamp.is_some() {
         delete::delete(&subscription, &ctx).await
     } else {
         keep(&subscription, &ctx).await
     };
-    Ok(ctx.end(&*subscription, started, result).await)
+    ctx.end(&*subscription, started, result).await
 }
 
 async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
@@ -282,9 +277,7 @@ pub(super) fn surroundings(subscription: &EventSubscription, ctx: &Context) -> S
     Surroundings {
         tenant: tenant(subscription, ctx),
         namespace_tenant: ctx.children.tenant_of_namespace(&namespace),
-        siblings: ctx
-            .subscriptions
-            .state_filter(|one| one.metadata.namespace.as_ref() == Some(&namespace)),
+        siblings: ctx.subscriptions.of(&namespace),
     }
 }
 

@@ -47,9 +47,7 @@ pub struct Observed {
 /// # Errors
 /// When the namespace has to be asked for and cannot be.
 pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::Result<Observed> {
-    let subscriptions = ctx
-        .subscriptions
-        .state_filter(|one| one.metadata.namespace.as_ref() == Some(&valid.namespace));
+    let subscriptions = ctx.subscriptions.of(&valid.namespace);
     let mut objects = BTreeMap::new();
     let wanted = desired
         .ground

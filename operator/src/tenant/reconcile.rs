@@ -1,15 +1,11 @@
 //! The pipeline of a Tenant: validate → desired → observe → plan → apply → status.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use crds::{EventSubscription, Reason, Tenant, label};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, ResourceExt as _,
-    api::ListParams,
-    runtime::{controller::Action, events::EventType},
-};
+use kube::{Api, ResourceExt as _, api::ListParams, runtime::events::EventType};
 use tokio::time::Instant;
 
 use super::{
@@ -38,18 +34,16 @@ const DELETION_POLL: Duration = Duration::from_secs(2);
 /// How soon a worker that waits for its turn asks again.
 const TURN_POLL: Duration = Duration::from_secs(10);
 
-/// One look at one Tenant.
-///
-/// # Errors
-/// Never: a failure is an outcome, with its status, its event and its time to come back.
-pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Result<Action, Infallible> {
+/// One look at one Tenant. Says after how long to look again, if nothing changes before; a failure is an outcome too, with its
+/// status, its event and its time to come back.
+pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Option<Duration> {
     let started = Instant::now();
     let result = if tenant.metadata.deletion_timestamp.is_some() {
         delete(&tenant, &ctx).await
     } else {
         keep(&tenant, &ctx).await
     };
-    Ok(ctx.end(&*tenant, started, result).await)
+    ctx.end(&*tenant, started, result).await
 }
 
 fn api(ctx: &Context) -> Api<Tenant> {
@@ -147,11 +141,10 @@ fn turn(valid: &Valid, desired: &Desired, observed: &Observed, ctx: &Context) ->
 
 /// The EventSubscriptions of a Tenant, those that are being deleted left out.
 fn children(valid: &Valid, ctx: &Context) -> Vec<Arc<EventSubscription>> {
-    ctx.subscriptions.state_filter(|one| {
-        one.metadata.namespace.as_ref() == Some(&valid.namespace)
-            && one.spec.tenant_ref.name == valid.name
-            && one.metadata.deletion_timestamp.is_none()
-    })
+    let mut children = ctx.subscriptions.of(&valid.namespace);
+    children
+        .retain(|one| one.spec.tenant_ref.name == valid.name && one.metadata.deletion_timestamp.is_none());
+    children
 }
 
 fn parts(valid: &Valid, plan: &Plan, applied: usize, mode: Mode, ctx: &Context) -> Parts {
@@ -273,11 +266,9 @@ async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
     });
     let subscriptions = ctx
         .subscriptions
-        .state_filter(|one| {
-            one.metadata.namespace.as_deref() == Some(namespace)
-                && one.spec.tenant_ref.name == tenant.name_any()
-        })
+        .of(namespace)
         .iter()
+        .filter(|one| one.spec.tenant_ref.name == tenant.name_any())
         .map(|one| {
             let key = Key {
                 kind: Kind::EventSubscription,
