@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::Resource;
 
 use crate::{EventSubscription, Tenant};
@@ -73,6 +74,8 @@ words! {
     Reason {
         /// Done as asked.
         Succeeded,
+        /// Not looked at yet, or for the first time just now.
+        Pending,
         /// Work is under way.
         Progressing,
         /// Stopped on request; messages are kept.
@@ -129,6 +132,22 @@ words! {
         MessagesWaiting,
         /// Nothing of the kind.
         None,
+    }
+}
+
+/// What stands in status from the moment that an object is made, before anybody has looked at it: the API server puts it
+/// there. Without it whoever waits for an object would take one without conditions for one that is as asked
+/// (<https://github.com/kubernetes-sigs/cli-utils/tree/master/pkg/kstatus#the-kstatus-algorithm>).
+#[must_use]
+pub fn pending() -> Condition {
+    Condition {
+        type_: ConditionType::Ready.as_str().to_owned(),
+        status: "Unknown".to_owned(),
+        reason: Reason::Pending.as_str().to_owned(),
+        message: "The operator has not looked at it yet, or does so just now. If it stays so, see whether the operator runs."
+            .to_owned(),
+        observed_generation: None,
+        last_transition_time: Time(Timestamp::UNIX_EPOCH),
     }
 }
 

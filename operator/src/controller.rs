@@ -4,6 +4,7 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
+    time::Duration,
 };
 
 use crds::{EventSubscription, Tenant};
@@ -27,11 +28,13 @@ use crate::{
         namespaced::{Filler, Namespaced},
         watch::{Change, once_cached, tireless},
     },
-    queue::Queue,
-    runner,
+    runner::{self, Triggers},
     subscription::{self, dead_letters, validate::are_rivals},
     tenant,
 };
+
+/// The subscriptions of a Tenant are worked on at the same time, and its objects are made one after the other.
+const GATHER: Duration = Duration::from_millis(200);
 
 /// How many that were measured to be otherwise wait to be looked at; who measures waits then.
 const NEWS: usize = 64;
@@ -79,23 +82,27 @@ pub async fn run(ctx: Arc<Context>, caches: Caches, children: Filling, stop: imp
     let known = caches.tenants.clone();
     // When KEDA comes or goes, every Tenant is looked at.
     let all = turns.flat_map(move |()| stream::iter(references(known.state())));
-    let queue = Arc::clone(&ctx.queues.tenants);
-    let own = tenant_changes(&client, caches.tenant_writer, Arc::clone(&queue), tell.clone());
-    let triggers = stream::select_all(of_children.chain([own.boxed(), told_tenants.boxed(), all.boxed()]));
+    let triggers = Triggers {
+        written: tenant_changes(&client, caches.tenant_writer, tell.clone()).boxed(),
+        else_changed: stream::select_all(of_children.chain([told_tenants.boxed(), all.boxed()])).boxed(),
+        gather: GATHER,
+    };
     let tenants = runner::run(
         triggers,
-        queue,
+        Arc::clone(&ctx.queues.tenants),
         caches.tenants,
         Arc::clone(&ctx),
         tenant::reconcile::reconcile,
     );
 
-    let queue = Arc::clone(&ctx.queues.subscriptions);
-    let own = subscription_changes(&client, caches.subscription_filler, Arc::clone(&queue), tell);
-    let triggers = stream::select_all([own.boxed(), told_subscriptions.boxed(), told.boxed()]);
+    let triggers = Triggers {
+        written: subscription_changes(&client, caches.subscription_filler, tell).boxed(),
+        else_changed: stream::select(told_subscriptions, told).boxed(),
+        gather: Duration::ZERO,
+    };
     let subscriptions = runner::run(
         triggers,
-        queue,
+        Arc::clone(&ctx.queues.subscriptions),
         caches.subscriptions.all().clone(),
         Arc::clone(&ctx),
         subscription::reconcile::reconcile,
@@ -123,11 +130,12 @@ fn tenants_of(
     tell: Tell,
 ) -> impl Stream<Item = ObjectRef<Tenant>> + Send + 'static {
     changes.filter_map(move |object| {
-        match kind {
-            Kind::ServiceAccount => tell.subscriptions_in(object.namespace()),
-            // Its label says for which Tenant those inside may speak.
-            Kind::Namespace => tell.subscriptions_in(object.name()),
-            _ => {}
+        if kind == Kind::ServiceAccount {
+            tell.subscriptions_in(object.namespace());
+        }
+        // Its label says for which Tenant those inside may speak.
+        if kind == Kind::Namespace {
+            tell.subscriptions_in(object.name());
         }
         future::ready(object.tenant().map(ObjectRef::new))
     })
@@ -199,9 +207,8 @@ impl Tell {
 fn tenant_changes(
     client: &Client,
     writer: Writer<Tenant>,
-    queue: Arc<Queue<ObjectRef<Tenant>>>,
     tell: Tell,
-) -> impl Stream<Item = ObjectRef<Tenant>> + Send + 'static {
+) -> impl Stream<Item = Tenant> + Send + 'static {
     let tell_too = tell.clone();
     let cache = writer.as_reader();
     let seen = decoded::watch(client).reflect(writer);
@@ -209,10 +216,7 @@ fn tenant_changes(
         Change::There(_) => {}
         Change::Gone(tenant) => tell_too.subscriptions_of(tenant),
     });
-    changes.map(move |tenant| {
-        tell.subscriptions_of(&tenant);
-        hurried(&tenant, &queue)
-    })
+    changes.inspect(move |tenant| tell.subscriptions_of(tenant))
 }
 
 /// The changes of EventSubscriptions that matter; Tenants are told of all, since they sum up status, and those for the same
@@ -220,25 +224,16 @@ fn tenant_changes(
 fn subscription_changes(
     client: &Client,
     filler: Filler<EventSubscription>,
-    queue: Arc<Queue<ObjectRef<EventSubscription>>>,
     tell: Tell,
-) -> impl Stream<Item = ObjectRef<EventSubscription>> + Send + 'static {
+) -> impl Stream<Item = EventSubscription> + Send + 'static {
     let cache = tell.known.all().clone();
     let seen = filler.fill(decoded::watch(client));
-    let changes = own_changes(seen, cache, move |change| {
+    own_changes(seen, cache, move |change| {
         tell.tenant_of(change.object());
         if let Change::Gone(one) = change {
             tell.rivals_of(one);
         }
-    });
-    changes.map(move |one| hurried(&one, &queue))
-}
-
-/// Somebody changed this one.
-fn hurried<K: Resource<DynamicType = ()>>(object: &K, queue: &Queue<ObjectRef<K>>) -> ObjectRef<K> {
-    let key = ObjectRef::from_obj(object);
-    queue.hurry(&key);
-    key
+    })
 }
 
 /// What may change the work to be done; not status, so that our own writes trigger nothing.

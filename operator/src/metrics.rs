@@ -65,7 +65,7 @@ impl Metrics {
             reconcile_seconds,
             waiting: gauges(
                 "event_operator_queue_depth",
-                "Objects that wait for their reconcile by kind and lane: changes (new, edited, being deleted or failing) or upkeep.",
+                "Objects that wait for their reconcile by kind and lane: edits (new, edited or being deleted), changes (not as asked yet, or failing) or upkeep.",
                 &["kind", "lane"],
             )?,
             pubsub_calls: counter(

@@ -18,47 +18,71 @@ use tokio::sync::Notify;
 /// Why an object waits for its turn; the more urgent is the lesser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// What was asked for is not so yet: it is new, edited, being deleted, or failing.
+    /// Somebody wrote it: it is new, edited or being deleted.
+    Edits,
+    /// What was asked for is not so yet, and something that it depends on changed, or it is tried again.
     Changes,
     /// It was as asked; it is looked after.
     Upkeep,
 }
 
 impl Lane {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Changes, Self::Upkeep];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Edits, Self::Changes, Self::Upkeep];
 
     /// As metrics write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Edits => "edits",
             Self::Changes => "changes",
             Self::Upkeep => "upkeep",
         }
     }
 
-    /// The lane of an object, by what its status says.
+    /// The lane of an object that somebody wrote, or that a start finds, by what its status says.
+    #[must_use]
+    pub fn of_written(object: &impl Conditioned) -> Self {
+        if is_kept(object) {
+            Self::Upkeep
+        } else {
+            Self::Edits
+        }
+    }
+
+    /// The lane of an object that nobody wrote, by what its status says.
     #[must_use]
     pub fn of(object: &impl Conditioned) -> Self {
-        let meta = object.meta();
-        let is_kept = meta.deletion_timestamp.is_none()
-            && condition::holds(object.conditions(), ConditionType::Ready, meta.generation);
-        if is_kept { Self::Upkeep } else { Self::Changes }
+        if is_kept(object) {
+            Self::Upkeep
+        } else {
+            Self::Changes
+        }
     }
 }
 
-/// Whose turn a free place is, in rotation, so that nobody waits for ever. The newest change goes first: the last edit is
-/// the one that somebody looks at, whatever was asked for in bulk before it.
-const ROTATION: [Pick; 4] = [
-    Pick::NewestChange,
-    Pick::NewestChange,
+fn is_kept(object: &impl Conditioned) -> bool {
+    let meta = object.meta();
+    meta.deletion_timestamp.is_none()
+        && condition::holds(object.conditions(), ConditionType::Ready, meta.generation)
+}
+
+/// Whose turn a free place is, in rotation, so that nobody waits for ever. The newest edit goes first: it is the one that
+/// somebody looks at, whatever was asked for in bulk before it. What only follows from other work goes in the order it came:
+/// there is so much of it in a first sync that every edit would soon lie under it.
+const ROTATION: [Pick; 6] = [
+    Pick::NewestEdit,
+    Pick::OldestChange,
+    Pick::NewestEdit,
+    Pick::OldestEdit,
     Pick::OldestChange,
     Pick::Upkeep,
 ];
 
 #[derive(Debug, Clone, Copy)]
 enum Pick {
-    NewestChange,
+    NewestEdit,
+    OldestEdit,
     OldestChange,
     Upkeep,
 }
@@ -117,8 +141,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         })
     }
 
-    /// An object is to be looked at. One that waits keeps its place in the line, unless it waits in the lesser one; one that
-    /// is worked on gets in line again when that is done.
+    /// An object is to be looked at. One that waits keeps its place in the line, unless it waits in a lesser one or was edited
+    /// again; one that is worked on gets in line again when that is done.
     pub fn add(&self, key: K, lane: Lane) {
         let mut state = self.state.lock();
         if state.closed {
@@ -128,18 +152,13 @@ impl<K: Clone + Eq + Hash> Queue<K> {
             *again = Some(again.map_or(lane, |before| before.min(lane)));
             return;
         }
-        match state.waiting.get(&key) {
-            Some(waiting) if waiting.lane <= lane => return,
-            _ => state.join(key, lane),
-        }
-        self.changed.notify_one();
-    }
-
-    /// Somebody changed an object: if it waits, it is the newest change.
-    pub fn hurry(&self, key: &K) {
-        let mut state = self.state.lock();
-        if state.waiting.contains_key(key) {
-            state.join(key.clone(), Lane::Changes);
+        let stays = state
+            .waiting
+            .get(&key)
+            .is_some_and(|waiting| waiting.lane <= lane && lane != Lane::Edits);
+        if !stays {
+            state.join(key, lane);
+            self.changed.notify_one();
         }
     }
 
@@ -207,17 +226,19 @@ impl<K: Clone + Eq + Hash> State<K> {
     }
 
     fn pick(&mut self) -> Option<K> {
-        let changes = self.lines.get(&Lane::Changes);
-        let upkeep = self.lines.get(&Lane::Upkeep);
-        let newest = || changes?.last_key_value();
-        let oldest = || changes?.first_key_value();
-        let kept = || upkeep?.first_key_value();
-        let pick = ROTATION.get(self.picks % ROTATION.len())?;
-        let (_, key) = match pick {
-            Pick::NewestChange => newest().or_else(kept),
-            Pick::OldestChange => oldest().or_else(kept),
-            Pick::Upkeep => kept().or_else(newest),
-        }?;
+        let line = |lane| self.lines.get(&lane);
+        let oldest = |lane| line(lane)?.first_key_value();
+        let newest_edit = || line(Lane::Edits)?.last_key_value();
+        let pick = match ROTATION.get(self.picks % ROTATION.len())? {
+            Pick::NewestEdit => newest_edit(),
+            Pick::OldestEdit => oldest(Lane::Edits),
+            Pick::OldestChange => oldest(Lane::Changes),
+            Pick::Upkeep => oldest(Lane::Upkeep),
+        };
+        let (_, key) = pick
+            .or_else(newest_edit)
+            .or_else(|| oldest(Lane::Changes))
+            .or_else(|| oldest(Lane::Upkeep))?;
         let key = key.clone();
         self.picks = self.picks.wrapping_add(1);
         Some(key)
@@ -268,49 +289,70 @@ mod tests {
         std::iter::from_fn(|| Some(*next(queue)?.key())).collect()
     }
 
+    const ALL: [Lane; 3] = Lane::ALL;
+
+    fn depths(queue: &Names) -> [usize; 3] {
+        ALL.map(|lane| queue.depth(lane))
+    }
+
     #[test]
-    fn the_newest_change_goes_first_and_nobody_waits_for_ever() {
+    fn the_newest_edit_goes_first_and_nobody_waits_for_ever() {
         let queue = Queue::new(1);
-        let (changes, upkeep) = (Lane::Changes, Lane::Upkeep);
+        let [edits, changes, upkeep] = ALL;
         for (key, lane) in [
             ("u1", upkeep),
+            ("e1", edits),
             ("c1", changes),
+            ("e2", edits),
             ("c2", changes),
             ("u2", upkeep),
+            ("e3", edits),
+            ("e4", edits),
             ("c3", changes),
-            ("c4", changes),
         ] {
             queue.add(key, lane);
         }
-        assert_eq!((queue.depth(changes), queue.depth(upkeep)), (4, 2));
-        assert_eq!(order(&queue), ["c4", "c3", "c1", "u1", "c2", "u2"]);
-        assert_eq!((queue.depth(changes), queue.depth(upkeep)), (0, 0));
+        assert_eq!(depths(&queue), [4, 3, 2]);
+        assert_eq!(
+            order(&queue),
+            ["e4", "c1", "e3", "e1", "c2", "u1", "e2", "c3", "u2"]
+        );
+        assert_eq!(depths(&queue), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_follows_from_other_work_does_not_bury_an_edit() {
+        let queue = Queue::new(1);
+        queue.add("edit", Lane::Edits);
+        for key in ["a", "b", "c", "d"] {
+            queue.add(key, Lane::Changes);
+        }
+        assert_eq!(order(&queue), ["edit", "a", "b", "c", "d"]);
     }
 
     #[test]
     fn an_edit_of_one_that_waits_brings_it_to_the_front() {
         let queue = Queue::new(1);
         queue.add("kept", Lane::Upkeep);
-        queue.add("old", Lane::Changes);
-        queue.add("new", Lane::Changes);
-        queue.hurry(&"kept");
-        queue.hurry(&"nobody");
-        assert_eq!(order(&queue), ["kept", "new", "old"]);
+        queue.add("old", Lane::Edits);
+        queue.add("new", Lane::Edits);
+        queue.add("old", Lane::Edits);
+        queue.add("kept", Lane::Edits);
+        assert_eq!(order(&queue), ["kept", "old", "new"]);
     }
 
     #[test]
-    fn who_is_asked_for_again_waits_once_where_it_waited() {
+    fn who_is_triggered_again_waits_once_where_it_waited() {
         let queue = Queue::new(1);
         for key in ["a", "b", "a"] {
             queue.add(key, Lane::Changes);
         }
         queue.add("b", Lane::Upkeep);
-        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (2, 0));
-        assert_eq!(order(&queue), ["b", "a"], "b is still the newest change");
+        assert_eq!(depths(&queue), [0, 2, 0]);
         queue.add("c", Lane::Upkeep);
-        queue.add("d", Lane::Upkeep);
-        queue.add("d", Lane::Changes);
-        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (1, 1));
+        queue.add("c", Lane::Changes);
+        assert_eq!(depths(&queue), [0, 3, 0]);
+        assert_eq!(order(&queue), ["a", "b", "c"]);
     }
 
     #[test]
@@ -319,11 +361,11 @@ mod tests {
         queue.add("a", Lane::Changes);
         let place = next(&queue).unwrap();
         queue.add("a", Lane::Upkeep);
+        queue.add("a", Lane::Edits);
         queue.add("a", Lane::Changes);
-        queue.add("a", Lane::Upkeep);
         assert!(next(&queue).is_none(), "there is a place, and nobody for it");
         drop(place);
-        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (1, 0));
+        assert_eq!(depths(&queue), [1, 0, 0]);
         assert_eq!(order(&queue), ["a"]);
     }
 
@@ -352,7 +394,7 @@ mod tests {
         assert!(waits.await.is_none());
         drop(place);
         queue.add("c", Lane::Upkeep);
-        assert_eq!((queue.depth(Lane::Changes), queue.depth(Lane::Upkeep)), (0, 0));
+        assert_eq!(depths(&queue), [0, 0, 0]);
         assert!(queue.next().await.is_none());
     }
 }

@@ -7,10 +7,18 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use crds::{Conditioned, Reason};
-use futures::{FutureExt as _, Stream, StreamExt as _, channel::mpsc, future, stream};
-use kube::runtime::{
-    reflector::{ObjectRef, Store},
-    scheduler::{ScheduleRequest, scheduler},
+use futures::{
+    FutureExt as _, StreamExt as _,
+    channel::mpsc,
+    future,
+    stream::{self, BoxStream},
+};
+use kube::{
+    Resource,
+    runtime::{
+        reflector::{ObjectRef, Store},
+        scheduler::{ScheduleRequest, scheduler},
+    },
 };
 use tokio::{task::JoinSet, time::Instant};
 
@@ -20,10 +28,20 @@ use crate::{
     queue::{Lane, Place, Queue},
 };
 
+/// What makes an object be looked at. Watches are large, so they are on the heap.
+pub struct Triggers<K: Resource<DynamicType = ()> + 'static> {
+    /// Those that somebody wrote, as they are then.
+    pub written: BoxStream<'static, K>,
+    /// Those around which something else changed.
+    pub else_changed: BoxStream<'static, ObjectRef<K>>,
+    /// So long is gathered what changes around an object: much of it comes in bursts, and one look does for all.
+    pub gather: Duration,
+}
+
 /// Looks at each object that something triggers, one look at a time for each, and comes back to it when the look said so. Ends
 /// when the queue is closed and the last look has ended; if it is dropped before, looks are given up where they are.
 pub async fn run<K, F>(
-    triggers: impl Stream<Item = ObjectRef<K>>,
+    triggers: Triggers<K>,
     queue: Arc<Queue<ObjectRef<K>>>,
     store: Store<K>,
     ctx: Arc<Context>,
@@ -33,12 +51,21 @@ pub async fn run<K, F>(
     F: Future<Output = Option<Duration>> + Send + 'static,
 {
     let (again, later) = mpsc::unbounded();
-    let at_once = triggers.map(|message| ScheduleRequest {
+    let Triggers {
+        written,
+        else_changed,
+        gather,
+    } = triggers;
+    let soon = else_changed.map(|message| ScheduleRequest {
         message,
-        run_at: Instant::now(),
+        run_at: Instant::now() + gather,
     });
-    let due = scheduler(stream::select(at_once, later));
-    let line_up = due.for_each(|key| {
+    let at_once = written.for_each(|object| {
+        queue.add(ObjectRef::from_obj(&object), Lane::of_written(&object));
+        future::ready(())
+    });
+    let due = scheduler(stream::select(soon, later));
+    let in_time = due.for_each(|key| {
         // What is not there yet triggers when it is; what is gone needs nothing.
         if let Some(object) = store.get(&key) {
             queue.add(key, Lane::of(&*object));
@@ -52,7 +79,8 @@ pub async fn run<K, F>(
                 place = queue.next() => match place {
                     Some(place) => {
                         if let Some(newest) = store.get(place.key()) {
-                            let ended = reconcile(Arc::clone(&newest), Arc::clone(&ctx));
+                            // On the heap: it is far too large to be handed on by value.
+                            let ended = reconcile(Arc::clone(&newest), Arc::clone(&ctx)).boxed();
                             looks.spawn(look(place, newest, Arc::clone(&ctx), ended, again.clone()));
                         }
                     }
@@ -63,7 +91,10 @@ pub async fn run<K, F>(
         }
         while looks.join_next().await.is_some() {}
     };
-    future::select(std::pin::pin!(work), std::pin::pin!(line_up)).await;
+    tokio::select! {
+        () = work => {}
+        _ = future::join(at_once, in_time) => {}
+    }
 }
 
 /// One look. It ends well whatever happens: one that panics is tried again later, and stops nobody else.

@@ -138,13 +138,21 @@ pub fn hash(value: &Value) -> String {
     format!("{number:016x}")
 }
 
+/// A list that is a set to the server: others add to it what is theirs.
+const FINALIZERS: &str = "finalizers";
+
 fn contains(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| {
-            // The server leaves out what is empty.
-            live.get(key)
-                .map_or_else(|| is_empty(value), |found| contains(found, value))
-        }),
+        (Value::Object(live), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| match (live.get(key), value) {
+                (Some(Value::Array(live)), Value::Array(wanted)) if key == FINALIZERS => {
+                    wanted.iter().all(|one| live.contains(one))
+                }
+                (Some(found), value) => contains(found, value),
+                // The server leaves out what is empty.
+                (None, value) => is_empty(value),
+            })
+        }
         (Value::Array(live), Value::Array(wanted)) => {
             live.len() == wanted.len()
                 && live
@@ -218,12 +226,18 @@ mod tests {
 
     #[test]
     fn what_others_add_does_not_matter() {
-        let wanted = manifest(&json!({"metadata": {"name": "a"}, "data": {"k": "v"}, "list": [{"x": 1}]}));
+        let wanted = manifest(
+            &json!({"metadata": {"name": "a", "finalizers": ["ours"]}, "data": {"k": "v"}, "list": [{"x": 1}]}),
+        );
         let mut live = wanted.body.clone();
         live["metadata"]["uid"] = json!("u");
         live["list"][0]["defaulted"] = json!(true);
+        live["metadata"]["finalizers"] = json!(["theirs", "ours"]);
         assert!(wanted.is_applied(&live));
         live["data"]["k"] = json!("changed");
+        assert!(!wanted.is_applied(&live));
+        live["data"]["k"] = json!("v");
+        live["metadata"]["finalizers"] = json!(["theirs"]);
         assert!(!wanted.is_applied(&live));
     }
 

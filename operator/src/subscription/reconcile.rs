@@ -67,9 +67,6 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
         finalized = write::set_finalizer(&api, subscription, true).await?;
         &finalized
     };
-    if subscription.status.is_none() {
-        say(subscription, ctx, &Progress::Seen).await?;
-    }
     let valid = match validate(subscription, &surroundings(subscription, ctx), &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {

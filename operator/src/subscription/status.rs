@@ -19,8 +19,6 @@ use crate::{
 /// How far a reconcile came.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// Seen for the first time; nothing is done yet.
-    Seen,
     /// It does not make sense.
     Invalid(&'a Failure),
     /// It makes sense, but what is there could not be read, or must not be touched.
@@ -50,12 +48,6 @@ pub fn status(
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     let mut status = before.clone();
     let verdict = match progress {
-        Progress::Seen => Verdict {
-            ready: Truth::Unknown,
-            working: true,
-            reason: Reason::Progressing,
-            message: "Work begins.".into(),
-        },
         Progress::Invalid(failure) => Verdict::failed(failure),
         Progress::Unplanned(valid, failure) => {
             for aspect in ASPECTS {

@@ -77,7 +77,13 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
         now.then(|| Action::Apply(rollout::noted_on(manifest, live, change)))
     };
     actions.extend(desired.ground.iter().filter_map(apply));
-    actions.extend(desired.subscriptions.iter().filter_map(apply));
+    // One that is being deleted takes nothing in any more, its finalizer least of all; it is made again when it is gone.
+    let goes = |manifest: &&Manifest| {
+        let live = observed.objects.get(&manifest.key);
+        live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
+    };
+    let subscriptions = desired.subscriptions.iter().filter(|one| !goes(one));
+    actions.extend(subscriptions.filter_map(apply));
     let scaled = worker_key(Kind::ScaledObject, &valid.namespace);
     // Gone before the number of workers is the operator's again.
     let unscaled =

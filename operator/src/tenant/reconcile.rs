@@ -60,9 +60,6 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         finalized = write::set_finalizer(&api(ctx), tenant, true).await?;
         &finalized
     };
-    if tenant.status.is_none() {
-        say(tenant, ctx, &Progress::Seen).await?;
-    }
     let valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {

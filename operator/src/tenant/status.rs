@@ -18,8 +18,6 @@ use crate::{
 /// How far a reconcile came.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// Seen for the first time; nothing is done yet.
-    Seen,
     /// It does not make sense.
     Invalid(&'a Failure),
     /// The namespace is not there or not its own, or could not be looked at.
@@ -56,19 +54,6 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
     let generation = tenant.metadata.generation;
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     let (valid, parts, verdict) = match progress {
-        Progress::Seen => {
-            let message = "Work begins.".to_owned();
-            (
-                None,
-                None,
-                Verdict {
-                    ready: Truth::Unknown,
-                    working: true,
-                    reason: Reason::Progressing,
-                    message,
-                },
-            )
-        }
         Progress::Invalid(failure) => (None, None, Verdict::failed(failure)),
         Progress::Unplanned(valid, failure) => {
             conditions.say(

@@ -19,21 +19,6 @@ fn states(status: &EventSubscriptionStatus) -> Vec<String> {
 }
 
 #[test]
-fn at_first_sight_nobody_takes_it_for_ready() {
-    let one = subscription("tenant-123", "user-events", "");
-    let seen = status(&one, &Progress::Seen, now());
-    assert_eq!(
-        states(&seen),
-        [
-            "Ready=Unknown Progressing",
-            "Reconciling=True Progressing",
-            "Stalled=False None"
-        ]
-    );
-    assert_eq!(seen.observed_generation, Some(1));
-}
-
-#[test]
 fn a_plan_that_stopped_says_what_is_done_and_what_is_not() {
     let one = subscription("tenant-123", "user-events", "");
     let valid = valid(&one).unwrap();

@@ -285,7 +285,6 @@ fn a_tenant_says_how_far_it_is() {
             "it makes no sense",
             &tenant::status::Progress::Invalid(&refused()),
         );
-        say("it is new", &tenant::status::Progress::Seen);
     }
     assert_snapshot!(text);
 }

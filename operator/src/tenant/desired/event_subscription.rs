@@ -22,6 +22,8 @@ pub(super) fn manifest(valid: &Valid, settings: &SubscriptionSettings) -> Result
     object.metadata = metadata(valid, &settings.topic);
     let generated = BTreeMap::from([(label::GENERATED.to_owned(), "true".to_owned())]);
     object.metadata.labels.get_or_insert_default().extend(generated);
+    // From the start, so that its own reconcile need not write it.
+    object.metadata.finalizers = Some(vec![label::FINALIZER.to_owned()]);
     Manifest::new(
         Kind::EventSubscription,
         Some(&valid.namespace),
