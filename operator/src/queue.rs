@@ -40,28 +40,16 @@ impl Lane {
         }
     }
 
-    /// The lane of an object that somebody wrote, or that a start finds, by what its status says.
+    /// This one, or that of upkeep for an object that is as asked.
     #[must_use]
-    pub fn of_written(object: &impl Conditioned) -> Self {
-        if is_kept(object) {
-            Self::Upkeep
-        } else {
-            Self::Edits
-        }
-    }
-
-    /// The lane of an object that nobody wrote, by what its status says.
-    #[must_use]
-    pub fn of(object: &impl Conditioned) -> Self {
-        if is_kept(object) {
-            Self::Upkeep
-        } else {
-            Self::Changes
-        }
+    pub fn unless_kept(self, object: &impl Conditioned) -> Self {
+        if is_kept(object) { Self::Upkeep } else { self }
     }
 }
 
-fn is_kept(object: &impl Conditioned) -> bool {
+/// Whether an object is as asked, by what its status says: then whatever is done for it is upkeep.
+#[must_use]
+pub fn is_kept(object: &impl Conditioned) -> bool {
     let meta = object.meta();
     meta.deletion_timestamp.is_none()
         && condition::holds(object.conditions(), ConditionType::Ready, meta.generation)

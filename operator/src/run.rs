@@ -203,7 +203,7 @@ pub async fn serve(
     ports: Ports,
     metrics: Arc<Metrics>,
     ready: impl FnOnce(Arc<Context>),
-    stop: impl Future<Output = ()> + Send + 'static,
+    stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let Ports {
         client,

@@ -1,8 +1,8 @@
 //! Runs reconciles: those that are due, when it is their turn.
 //!
 //! Not kube's `Controller`, which has a future for each object that waits and polls all of them whenever anything happens: with
-//! thousands in the line of a first sync that took most of a processor, and the watches that share its task came minutes
-//! late. What waits here is a key in our queue; what is due later is kept by kube's scheduler.
+//! thousands in the line of a first sync that was nearly half of the operator's processor time, and the watches that share its
+//! task came late. What waits here is a key in our queue; what is due later is kept by kube's scheduler.
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -61,14 +61,14 @@ pub async fn run<K, F>(
         run_at: Instant::now() + gather,
     });
     let at_once = written.for_each(|object| {
-        queue.add(ObjectRef::from_obj(&object), Lane::of_written(&object));
+        queue.add(ObjectRef::from_obj(&object), Lane::Edits.unless_kept(&object));
         future::ready(())
     });
     let due = scheduler(stream::select(soon, later));
     let in_time = due.for_each(|key| {
         // What is not there yet triggers when it is; what is gone needs nothing.
         if let Some(object) = store.get(&key) {
-            queue.add(key, Lane::of(&*object));
+            queue.add(key, Lane::Changes.unless_kept(&*object));
         }
         future::ready(())
     });

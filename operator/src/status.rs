@@ -40,8 +40,8 @@ impl Truth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether everything is as asked.
-    pub ready: Truth,
-    /// Whether the operator goes on by itself; `false` with a `ready` that is not true means stalled.
+    pub ready: bool,
+    /// Whether the operator goes on by itself; `false` without `ready` means stalled.
     pub working: bool,
     /// Why, in a word.
     pub reason: Reason,
@@ -54,7 +54,7 @@ impl Verdict {
     #[must_use]
     pub fn ready(message: impl Into<String>) -> Self {
         Self {
-            ready: Truth::True,
+            ready: true,
             working: false,
             reason: Reason::Succeeded,
             message: message.into(),
@@ -65,7 +65,7 @@ impl Verdict {
     #[must_use]
     pub fn working(reason: Reason, message: impl Into<String>) -> Self {
         Self {
-            ready: Truth::False,
+            ready: false,
             working: true,
             reason,
             message: message.into(),
@@ -77,7 +77,7 @@ impl Verdict {
     pub fn failed(failure: &crate::failure::Failure) -> Self {
         let stalled = failure.class.treatment().stalled;
         Self {
-            ready: Truth::False,
+            ready: false,
             working: !stalled,
             reason: failure.reason,
             message: failure.message.clone(),
@@ -131,9 +131,9 @@ impl<'a> Conditions<'a> {
             reason,
             message,
         } = verdict;
-        let stalled = *ready != Truth::True && !working;
+        let stalled = !ready && !working;
         let (idle, nothing) = (Reason::None, String::new());
-        self.say(ConditionType::Ready, *ready, *reason, message);
+        self.say(ConditionType::Ready, (*ready).into(), *reason, message);
         let mut flag = |type_, raised: bool| {
             let (reason, message) = if raised {
                 (*reason, message)

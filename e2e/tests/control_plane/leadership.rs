@@ -63,12 +63,8 @@ async fn answers_keda(replica: &Operator) {
                 .get_metrics(request.clone())
                 .await
                 .map_err(|status| status.to_string())?;
-            let metrics = reqwest::get(replica.url("/metrics"))
-                .await
-                .unwrap()
-                .text()
-                .await
-                .unwrap();
+            let metrics = reqwest::get(replica.url("/metrics")).await.unwrap();
+            let metrics = metrics.text().await.unwrap();
             match answer.get_ref().metric_values[0].metric_value {
                 0 if metrics.contains("event_operator_backlog_messages{tenant=\"led\"} 0") => Ok(()),
                 waiting => Err(format!("{waiting} to KEDA, and to others:\n{metrics}")),

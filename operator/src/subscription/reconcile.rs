@@ -29,7 +29,7 @@ use crate::{
     identity::Account,
     kubernetes::{Key, Kind, write},
     pubsub::Resource,
-    queue::Lane,
+    queue::is_kept,
     tenant::desired::WORKER,
 };
 
@@ -74,7 +74,6 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
             return Err(failure);
         }
     };
-    let lane = Lane::of(subscription);
     match converge(subscription, &valid, ctx).await {
         Ok((plan, outcome, access)) => {
             let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
@@ -93,7 +92,7 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
                 steps: plan.steps.into_iter().take(outcome.applied).collect(),
                 ..plan
             };
-            if lane == Lane::Upkeep {
+            if is_kept(subscription) {
                 count_repairs(&done, ctx);
             }
             report(subscription, &done, ctx).await;

@@ -78,21 +78,21 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
     };
     actions.extend(desired.ground.iter().filter_map(apply));
     // One that is being deleted takes nothing in any more, its finalizer least of all; it is made again when it is gone.
-    let goes = |manifest: &&Manifest| {
-        let live = observed.objects.get(&manifest.key);
+    let goes = |key: &Key| {
+        let live = observed.objects.get(key);
         live.is_some_and(|live| live.pointer("/metadata/deletionTimestamp").is_some())
     };
-    let subscriptions = desired.subscriptions.iter().filter(|one| !goes(one));
+    let subscriptions = desired.subscriptions.iter().filter(|one| !goes(&one.key));
     actions.extend(subscriptions.filter_map(apply));
     let scaled = worker_key(Kind::ScaledObject, &valid.namespace);
     // Gone before the number of workers is the operator's again.
     let unscaled =
         (desired.scaled_object.is_none() && observed.objects.contains_key(&scaled)).then_some(&scaled);
     for key in desired.unwanted.iter().chain(unscaled) {
-        let live = observed.objects.get(key);
-        let text = |pointer: &str| Some(live?.pointer(pointer)?.as_str()?.to_owned());
-        if text("/metadata/deletionTimestamp").is_none() {
-            actions.push(Action::Delete(key.clone(), text("/metadata/uid")));
+        if !goes(key) {
+            let live = observed.objects.get(key);
+            let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str());
+            actions.push(Action::Delete(key.clone(), uid.map(str::to_owned)));
         }
     }
     let runs = observed.objects.keys().any(|key| key.kind == Kind::Deployment);

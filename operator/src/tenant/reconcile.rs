@@ -23,7 +23,7 @@ use crate::{
     context::{Context, Next},
     failure::{Class, Failure},
     kubernetes::{Key, Kind, write},
-    queue::Lane,
+    queue::is_kept,
     status::Verdict,
     subscription::strays,
 };
@@ -81,7 +81,7 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
                 ),
             )
             .await?;
-            if Lane::of(tenant) == Lane::Upkeep {
+            if is_kept(tenant) {
                 for action in plan.actions.iter().take(outcome.applied) {
                     ctx.metrics.repaired("Tenant", action.as_str());
                 }

@@ -75,21 +75,21 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
             let worker = worker(valid, parts);
             conditions.say(
                 ConditionType::SubscriptionsReady,
-                subscriptions.ready,
+                subscriptions.ready.into(),
                 subscriptions.reason,
                 &subscriptions.message,
             );
             conditions.say(
                 ConditionType::WorkerReady,
-                worker.ready,
+                worker.ready.into(),
                 worker.reason,
                 &worker.message,
             );
             let verdict = match failure {
                 Some(failure) => Verdict::failed(failure),
-                None if subscriptions.ready != Truth::True => subscriptions,
+                None if !subscriptions.ready => subscriptions,
                 // Stopped on request is as asked.
-                None if worker.ready != Truth::True && worker.reason != Reason::Suspended => worker,
+                None if !worker.ready && worker.reason != Reason::Suspended => worker,
                 None => Verdict::ready(format!("{} {}", subscriptions.message, worker.message)),
             };
             (Some(*valid), Some(*parts), verdict)
@@ -260,7 +260,7 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     if valid.suspended {
         let message = "The worker is suspended.".to_owned();
         return Verdict {
-            ready: Truth::False,
+            ready: false,
             working: false,
             reason: Reason::Suspended,
             message,
