@@ -8,7 +8,7 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{Error, client::Subscriber, subscriber::MessageStream};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,11 @@ use crate::{
 const MAX_LEASE: Duration = Duration::from_hours(31 * 24);
 /// A stream without an error for so long is open, or Pub/Sub is not reachable, which is noticed elsewhere.
 const FINE_AFTER: Duration = Duration::from_secs(2);
+/// A stream that is to be closed is read until nothing has come for so long: more than a round trip to Pub/Sub, less
+/// than a stop would notice. What is under way when a stream is closed stays leased to nobody until its ack deadline.
+const QUIET: Duration = Duration::from_millis(150);
+/// The longest that closing waits for a stream to become quiet.
+const LAST_READ: Duration = Duration::from_secs(2);
 /// Longer than the client keeps acknowledgements before Pub/Sub, told of them, sends more.
 const FILL: Duration = Duration::from_millis(250);
 /// A subscription that has too little to fill its stream is not held up for it all the time.
@@ -82,6 +87,9 @@ impl Pull {
             let start = Instant::now();
             let mut stream = self.open();
             let end = self.read(&mut stream, &mut fetched, &lanes).await;
+            if matches!(end, End::Stopped) {
+                self.read_out(&mut stream, &mut fetched).await;
+            }
             self.fetch(&mut stream, &mut fetched);
             // Closed first: what is given back must not be delivered to this very stream again.
             self.close(stream);
@@ -167,7 +175,11 @@ impl Pull {
             let next = loop {
                 tokio::select! {
                     biased;
-                    () = self.stop.cancelled() => return Err(End::Stopped),
+                    // Not at once: dropping this future while the stream opens would lose what comes with it.
+                    () = self.stop.cancelled() => match timeout(QUIET, &mut next).await {
+                        Ok(last) => break Some(last),
+                        Err(_quiet) => return Err(End::Stopped),
+                    },
                     Ok(()) = self.back.changed() => break None,
                     () = sleep_until(stream.fine_at), if !stream.fine => {
                         stream.fine = true;
@@ -216,6 +228,22 @@ impl Pull {
                 }
                 Some(Some(Err(error))) => stream.error = Some(error),
                 Some(None) | None => return,
+            }
+        }
+    }
+
+    /// Reads a stream that is to be closed until it is quiet. No handler is started meanwhile, so Pub/Sub has little to
+    /// send, and nothing once the stream has its fill.
+    async fn read_out(&self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>) {
+        let deadline = Instant::now() + LAST_READ;
+        while stream.error.is_none() && stream.held.count() < stream.limit && Instant::now() < deadline {
+            match timeout(QUIET, stream.messages.next()).await {
+                Ok(Some(Ok((message, handler)))) => {
+                    self.pipeline.metrics.received.inc();
+                    fetched.push_back(delivery(&self.subscription, &stream.held, message, handler));
+                }
+                Ok(Some(Err(error))) => stream.error = Some(error),
+                Ok(None) | Err(_) => return,
             }
         }
     }
