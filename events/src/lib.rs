@@ -10,11 +10,13 @@
 //! | [`name`] | what are the topics and subscriptions called? |
 //! | [`filter`] | which messages does a tenant's subscription let through? |
 //! | [`event`], [`payload`] | what does an event look like on the wire, and what does it say? |
+//! | [`digest`] | do two payloads say the same? |
 //! | [`factory`] | how is a new event made? |
 //! | [`publisher`] | how does it get to Pub/Sub? |
 //! | [`connection`] | which Pub/Sub, and as whom? |
 
 pub mod connection;
+pub mod digest;
 pub mod event;
 pub mod event_type;
 pub mod factory;
@@ -25,6 +27,7 @@ pub mod publisher;
 pub mod tenant_id;
 
 pub use connection::Connection;
+pub use digest::Digest;
 pub use event::{DecodeError, DomainEvent};
 pub use event_type::{EventPattern, EventType};
 pub use factory::EventFactory;

@@ -16,8 +16,9 @@ use crate::{
     once::{IdempotencyStore, MemoryStore, RedisStore},
     process::{Pipeline, UnknownVersion},
     pull::chain,
-    registry::Registry,
-    run::Worker,
+    redelivery::Redeliveries,
+    registry::{HandlerOptions, Registry},
+    run::{Signals, Worker},
     settings::{Settings, StoreKind, WrongSetting},
     subscriptions::Unusable,
     trace::Traces,
@@ -35,6 +36,11 @@ pub enum WorkerError {
     /// Nothing would ever be handled.
     #[error("the worker has no handler: add one with on(), on_version() or otherwise()")]
     NoHandler,
+    /// A batch could never be full, and each would wait for its time to be over.
+    #[error(
+        "a batch of {0} events is more than MAX_CONCURRENT_MESSAGES, {1}: raise it, or make the batch smaller"
+    )]
+    Batch(usize, usize),
     /// The list of subscriptions is unusable.
     #[error("SUBSCRIPTIONS or SUBSCRIPTIONS_FILE: {0}")]
     Subscriptions(#[from] Unusable),
@@ -62,6 +68,7 @@ impl WorkerError {
             Self::Setting(_)
             | Self::EventType(_)
             | Self::NoHandler
+            | Self::Batch(..)
             | Self::Subscriptions(_)
             | Self::Traces(_)
             | Self::Listen(..) => true,
@@ -75,6 +82,8 @@ impl WorkerError {
 pub struct WorkerBuilder {
     settings: Option<Settings>,
     registry: Registry,
+    /// The largest batch that a handler asked for.
+    largest_batch: usize,
     store: Option<Arc<dyn IdempotencyStore>>,
     unknown_version: Option<UnknownVersion>,
     mistake: Option<InvalidEventType>,
@@ -92,6 +101,14 @@ impl WorkerBuilder {
     #[must_use]
     pub fn on(mut self, pattern: &str, handler: impl Handler) -> Self {
         let added = self.registry.on(pattern, Arc::new(handler));
+        self.mistake = self.mistake.or_else(|| added.err());
+        self
+    }
+
+    /// Handles a type of event or a category, with options for this handler alone.
+    #[must_use]
+    pub fn on_with(mut self, pattern: &str, options: HandlerOptions, handler: impl Handler) -> Self {
+        let added = self.registry.on_with(pattern, options, Arc::new(handler));
         self.mistake = self.mistake.or_else(|| added.err());
         self
     }
@@ -114,7 +131,8 @@ impl WorkerBuilder {
 
     /// Hands over many events at a time, of a type or a category.
     #[must_use]
-    pub fn on_batch(self, pattern: &str, handler: impl BatchHandler, settings: BatchSettings) -> Self {
+    pub fn on_batch(mut self, pattern: &str, handler: impl BatchHandler, settings: BatchSettings) -> Self {
+        self.largest_batch = self.largest_batch.max(settings.size);
         self.on(pattern, Batched::new(handler, settings))
     }
 
@@ -150,12 +168,16 @@ impl WorkerBuilder {
     /// # Errors
     /// [`WorkerError`].
     pub async fn build(self) -> Result<Worker, WorkerError> {
+        let signals = Signals::listen().map_err(|error| WorkerError::Start(error.to_string()))?;
         let settings = self.settings.map_or_else(Settings::from_env, Ok)?;
         if let Some(mistake) = self.mistake {
             return Err(mistake.into());
         }
         if self.registry.is_empty() {
             return Err(WorkerError::NoHandler);
+        }
+        if self.largest_batch > settings.max_concurrent {
+            return Err(WorkerError::Batch(self.largest_batch, settings.max_concurrent));
         }
         let list = settings.subscriptions.read(&settings.tenant).await?;
         let listener = health::listen(settings.http_addr)
@@ -172,6 +194,8 @@ impl WorkerBuilder {
             store: self.store.unwrap_or_else(|| store(&settings)),
             limits: Limits::new(settings.max_concurrent),
             metrics: Arc::new(metrics),
+            handler_version: settings.handler_version.clone(),
+            redeliveries: Redeliveries::default(),
             traces: match &settings.traces {
                 Some(endpoint) => {
                     Traces::to(endpoint, settings.tenant.as_str()).map_err(WorkerError::Traces)?
@@ -190,6 +214,7 @@ impl WorkerBuilder {
             listener,
             subscriber,
             pipeline: Arc::new(pipeline),
+            signals: Some(signals),
         })
     }
 
@@ -208,6 +233,7 @@ fn store(settings: &Settings) -> Arc<dyn IdempotencyStore> {
         StoreKind::Redis(redis) => Arc::new(RedisStore::new(
             (**redis).clone(),
             &settings.tenant,
+            settings.consumer.clone(),
             settings.memory,
         )),
     }

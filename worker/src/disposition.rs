@@ -32,12 +32,16 @@ pub enum Verdict {
     },
     /// A handler said before that it can never work; none was called again.
     PermanentBefore,
+    /// Another event with its idempotency key has ended, and has another payload: this one was never handled.
+    Conflict,
     /// Never shown to a handler.
     Refused(Refusal),
     /// It was handled, but took so long that another has claimed it since.
     Overtaken,
     /// Given back because the worker stops.
     Released,
+    /// Given back because too many events wait for their handler.
+    Displaced,
 }
 
 /// What Pub/Sub is told.
@@ -78,9 +82,11 @@ impl Verdict {
             }
             | Self::Permanent { .. }
             | Self::PermanentBefore
+            | Self::Conflict
             | Self::Refused(_)
             | Self::Overtaken
-            | Self::Released => Disposition::Nack,
+            | Self::Released
+            | Self::Displaced => Disposition::Nack,
         }
     }
 
@@ -95,12 +101,14 @@ impl Verdict {
             Self::Retryable { .. } => "retryable",
             Self::Permanent { .. } => "permanent",
             Self::PermanentBefore => "permanent_before",
+            Self::Conflict => "conflict",
             Self::Refused(Refusal::OtherTenant(_)) => "tenant_mismatch",
             Self::Refused(Refusal::TooLarge(_) | Refusal::Undecodable(_) | Refusal::OtherType) => {
                 "undecodable"
             }
             Self::Overtaken => "overtaken",
             Self::Released => "released",
+            Self::Displaced => "displaced",
         }
     }
 }
@@ -135,6 +143,8 @@ mod tests {
                 Disposition::Nack,
             ),
             (Verdict::Refused(Refusal::OtherType), Disposition::Nack),
+            (Verdict::Conflict, Disposition::Nack),
+            (Verdict::Displaced, Disposition::Nack),
             (Verdict::Overtaken, Disposition::Nack),
             (Verdict::Released, Disposition::Nack),
         ] {

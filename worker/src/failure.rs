@@ -21,7 +21,11 @@
 
 use std::{borrow::Cow, error::Error, fmt, time::Duration};
 
-use crate::{handle::Outcome, pull::chain};
+use crate::{
+    circuit::{Alone, Failure},
+    handle::Outcome,
+    pull::chain,
+};
 
 /// It did not work now, and may later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +40,16 @@ pub struct Permanent {
     reason: Cow<'static, str>,
 }
 
-/// What does the work is not there, which is no fault of the event.
+/// What does the work may not be there, which would be no fault of the event: whether it is, is decided by what comes of
+/// other events meanwhile. As long as that is open the event is held and tried again, and no delivery attempt is spent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unavailable {
-    reason: Cow<'static, str>,
-    retry_after: Option<Duration>,
+    pub(crate) reason: Cow<'static, str>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) kind: &'static str,
+    pub(crate) alone: Alone,
+    /// The batch that the event was handed over with.
+    pub(crate) batch: Option<u64>,
 }
 
 impl Retryable {
@@ -75,6 +84,9 @@ impl Unavailable {
         Self {
             reason: reason.into(),
             retry_after: None,
+            kind: "unavailable",
+            alone: Alone::Retryable,
+            batch: None,
         }
     }
 
@@ -83,6 +95,45 @@ impl Unavailable {
     pub fn after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    /// How long the handler asked to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Failures of one kind are alike; the kind is `unavailable` where none is given.
+    #[must_use]
+    pub fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// What it means when other events succeed meanwhile: [`Alone::Retryable`] where nothing is given.
+    #[must_use]
+    pub fn alone(mut self, alone: Alone) -> Self {
+        self.alone = alone;
+        self
+    }
+
+    /// The verdict, once the failure is known to be the event's own.
+    pub(crate) fn into_own(self) -> Outcome {
+        let Self {
+            reason, retry_after, ..
+        } = self;
+        match self.alone {
+            Alone::Permanent => Outcome::Permanent { reason },
+            Alone::Retryable | Alone::Never => Outcome::Retryable { reason, retry_after },
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Failure {
+        Failure {
+            kind: self.kind,
+            alone: self.alone,
+            batch: self.batch,
+        }
     }
 }
 
@@ -104,10 +155,23 @@ macro_rules! failure {
 }
 failure!(Retryable { reason, retry_after });
 failure!(Permanent { reason });
-failure!(Unavailable { reason, retry_after });
 
-/// Turns other errors into failures, with the chain of their causes as reason. Do so only with errors that say
-/// nothing of the payload: reasons are logged.
+impl From<Unavailable> for Outcome {
+    fn from(failure: Unavailable) -> Self {
+        Self::Unavailable(failure)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Error for Unavailable {}
+
+/// Turns other errors into failures, with the chain of their causes as reason: errors of libraries, boxed ones and
+/// `anyhow::Error`. Do so only with errors that say nothing of the payload: reasons are logged.
 pub trait OrFail<T> {
     /// It did not work now, and may later.
     ///
@@ -126,18 +190,22 @@ pub trait OrFail<T> {
     fn or_unavailable(self, what: &'static str) -> Result<T, Unavailable>;
 }
 
-impl<T, E: Error> OrFail<T> for Result<T, E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> OrFail<T> for Result<T, E> {
     fn or_retryable(self, what: &'static str) -> Result<T, Retryable> {
-        self.map_err(|error| Retryable::new(format!("{what}: {}", chain(&error))))
+        self.map_err(|error| Retryable::new(described(what, error)))
     }
 
     fn or_permanent(self, what: &'static str) -> Result<T, Permanent> {
-        self.map_err(|error| Permanent::new(format!("{what}: {}", chain(&error))))
+        self.map_err(|error| Permanent::new(described(what, error)))
     }
 
     fn or_unavailable(self, what: &'static str) -> Result<T, Unavailable> {
-        self.map_err(|error| Unavailable::new(format!("{what}: {}", chain(&error))))
+        self.map_err(|error| Unavailable::new(described(what, error)))
     }
+}
+
+fn described(what: &str, error: impl Into<Box<dyn Error + Send + Sync>>) -> String {
+    format!("{what}: {}", chain(&*error.into()))
 }
 
 #[cfg(test)]
@@ -168,7 +236,20 @@ mod tests {
         );
         assert_eq!(
             Outcome::from(failed().or_unavailable("no save")),
-            Outcome::Unavailable { reason, retry_after }
+            Outcome::Unavailable(Unavailable::new(reason))
+        );
+        let boxed: Result<(), Box<dyn Error + Send + Sync>> = Err("inner".into());
+        assert_eq!(
+            boxed.or_retryable("no save").unwrap_err().to_string(),
+            "no save: inner"
+        );
+        let context = anyhow::Error::from(std::io::Error::other("inner")).context("outer");
+        assert_eq!(
+            Err::<(), _>(context)
+                .or_permanent("no save")
+                .unwrap_err()
+                .to_string(),
+            "no save: outer: inner"
         );
         let wait = Duration::from_secs(7);
         assert_eq!(

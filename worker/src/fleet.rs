@@ -7,7 +7,7 @@ use google_cloud_pubsub::client::Subscriber;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{process::Pipeline, pull::Pull, subscriptions::Subscription};
+use crate::{process::Pipeline, pull::Pull, subscriptions::Subscription, supervise::supervised};
 
 struct Running {
     subscription: Subscription,
@@ -54,7 +54,9 @@ pub(crate) async fn pull_all(
                 back: back.clone(),
                 stop: stop.clone(),
             };
-            let task = tokio::spawn(pull.run());
+            let task = tokio::spawn(async move {
+                supervised("pull", &pull.pipeline, &pull.stop, || pull.clone().run()).await;
+            });
             keep.insert(
                 subscription.name.clone(),
                 Running {
@@ -79,9 +81,16 @@ pub(crate) async fn pull_all(
     }
 }
 
-async fn end(running: Running) {
+/// A pull ends with whoever keeps it, so that none goes on unseen beside its successor.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+async fn end(mut running: Running) {
     running.stop.cancel();
-    if running.task.await.is_err() {
+    if (&mut running.task).await.is_err() {
         tracing::error!(subscription = %running.subscription.name, "Pulling ended with a panic.");
     }
 }

@@ -106,6 +106,7 @@ mod tests {
             in_order: false,
             superseded: false,
             delivery_attempt: None,
+            max_delivery_attempts: None,
         }
     }
 

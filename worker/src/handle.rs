@@ -3,11 +3,17 @@
 use std::{borrow::Cow, fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use events::{DomainEvent, SubscriptionName};
+use events::{Digest, DomainEvent, SubscriptionName};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::failure::Permanent;
+use crate::{
+    failure::{Permanent, Unavailable},
+    once::Identity,
+};
 
 /// One event on its way to a handler. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,7 +23,11 @@ pub struct Event(Arc<Inner>);
 struct Inner {
     event: DomainEvent,
     idempotency_key: String,
+    /// Of the payload as it was published, before it was lifted to another version.
+    digest: Digest,
     context: Context,
+    cancelled: CancellationToken,
+    deadline: Mutex<Option<Instant>>,
 }
 
 /// What is known of an event from its message.
@@ -41,11 +51,57 @@ impl Event {
     /// An event with its context; tests of handlers make their own.
     #[must_use]
     pub fn new(event: DomainEvent, context: Context) -> Self {
+        let digest = Digest::of(&event.data);
+        Self::published_as(digest, event, context)
+    }
+
+    /// An event whose payload had this digest when it was published.
+    pub(crate) fn published_as(digest: Digest, event: DomainEvent, context: Context) -> Self {
         Self(Arc::new(Inner {
             idempotency_key: event.idempotency_key(),
+            digest,
             context,
             event,
+            cancelled: CancellationToken::new(),
+            deadline: Mutex::new(None),
         }))
+    }
+
+    /// The event, as the idempotency store has to know it.
+    pub(crate) fn identity<'a>(&'a self, handler_version: &'a str) -> Identity<'a> {
+        Identity {
+            event_type: self.0.event.event_type.as_str(),
+            key: &self.0.idempotency_key,
+            digest: self.0.digest,
+            message_id: &self.0.context.message_id,
+            handler_version,
+        }
+    }
+
+    /// Ready when the handler's result counts for nothing any more: its claim went to another delivery. The handler has a
+    /// moment to stop its work before it is dropped.
+    pub async fn cancelled(&self) {
+        self.0.cancelled.cancelled().await;
+    }
+
+    /// Whether the handler's result counts for nothing any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.is_cancelled()
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.0.cancelled.cancel();
+    }
+
+    /// When the handler has to have answered; none before it is called by a worker.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        *self.0.deadline.lock()
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Instant) {
+        *self.0.deadline.lock() = Some(deadline);
     }
 
     /// What makes two deliveries the same event; pass it on to whatever the handler calls.
@@ -111,6 +167,7 @@ impl Deref for Event {
 
 /// A handler's verdict on one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Outcome {
     /// Its effect has happened.
     Success,
@@ -126,14 +183,10 @@ pub enum Outcome {
         /// For the log; must not hold payload.
         reason: Cow<'static, str>,
     },
-    /// No verdict: what does the work is not there. The event is held and tried again here, because a delivery
-    /// attempt is for an event that failed, not for a handler that is down.
-    Unavailable {
-        /// For the log; must not hold payload.
-        reason: Cow<'static, str>,
-        /// How long the handler asked to be left alone.
-        retry_after: Option<Duration>,
-    },
+    /// No verdict: what does the work may not be there. The event is held and tried again here, until the outcomes of
+    /// other events show whether it is this one that fails, because a delivery attempt is for an event that failed, not
+    /// for a handler that is down.
+    Unavailable(Unavailable),
 }
 
 impl Outcome {
@@ -152,12 +205,9 @@ impl Outcome {
         }
     }
 
-    /// What does the work is not there.
+    /// What does the work may not be there.
     pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-            retry_after: None,
-        }
+        Self::Unavailable(Unavailable::new(reason))
     }
 }
 
@@ -184,8 +234,14 @@ fn short_name<T>() -> &'static str {
 /// its effect and the note of it), so its effect should tolerate that; the idempotency key helps.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Handles one event. A panic counts as [`Outcome::Retryable`], and so does taking longer than allowed.
+    /// Handles one event. A panic counts as [`Outcome::Retryable`], taking longer than allowed as
+    /// [`Outcome::Unavailable`].
     async fn handle(&self, event: &Event) -> Outcome;
+
+    /// The handler's version, as far as it is known: a permanent failure that another version found is asked about again.
+    fn version(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// A closure is a handler: `|event: Event| async move { Outcome::Success }`.

@@ -5,3 +5,4 @@ mod client;
 mod cloud_event;
 pub mod http;
 pub mod log;
+pub mod status;

@@ -1,111 +1,302 @@
-//! In order where order was asked for: the messages of one key go one after the other, and none overtakes one that
-//! was given back.
+//! In order where order was asked for: the messages of one key go one after the other, and none overtakes one that was
+//! given back.
+//!
+//! Order is kept by holding, not by giving back: while the head of a key is tried again those that follow keep their
+//! leases. After the head was given back its lane stays until it comes again, or, when Pub/Sub had no attempt left for
+//! it, until it would have. Pub/Sub then delivers those that follow again too, in order
+//! (<https://cloud.google.com/pubsub/docs/ordering>): a new delivery takes the place of the old one.
+
+mod lane;
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
+use futures::FutureExt;
 use parking_lot::Mutex;
+use tokio::time::{Instant, sleep_until};
 
-use crate::message::Delivery;
+use crate::{
+    disposition::Disposition,
+    limits::Slot,
+    message::{Delivery, Message},
+    process::{Pipeline, process},
+    subscriptions::Subscription,
+    window::{FEWEST_ATTEMPTS, Window, may_be_given_back},
+};
+use lane::{Head, Lane, Queued};
 
-/// The messages of an ordered subscription that wait for an earlier one of their key.
-#[derive(Default, Clone)]
-pub(crate) struct Lanes(Arc<Mutex<HashMap<String, VecDeque<Delivery>>>>);
+/// The longest backoff that Pub/Sub has
+/// (<https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.subscriptions#retrypolicy>).
+const LONGEST_BACKOFF: Duration = Duration::from_mins(10);
+/// How much later than after its backoff a message may come.
+const MARGIN: Duration = Duration::from_secs(5);
+/// Messages of one key that are held: one key must not take the place of all others.
+const MOST_OF_A_KEY: usize = 1_000;
+
+/// The lanes of one subscription.
+#[derive(Clone)]
+pub(crate) struct Lanes {
+    state: Arc<Mutex<State>>,
+    window: Arc<Window>,
+    longest_backoff: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<String, Lane>,
+    /// Whether nothing is handled here any more.
+    closed: bool,
+}
 
 impl Lanes {
-    /// Queues a delivery behind an earlier one of its key; returns it when there is none and it may go now.
-    pub(crate) fn queue(&self, delivery: Delivery) -> Option<Delivery> {
-        let key = delivery.message.ordering_key.clone();
-        let mut lanes = self.0.lock();
-        if let Some(lane) = lanes.get_mut(&key) {
-            lane.push_back(delivery);
-            return None;
+    pub(crate) fn new(pipeline: &Pipeline, subscription: &Subscription) -> Self {
+        Self {
+            state: Arc::default(),
+            window: Arc::clone(&pipeline.limits.window),
+            longest_backoff: subscription
+                .maximum_backoff_seconds
+                .map_or(LONGEST_BACKOFF, Duration::from_secs)
+                .min(LONGEST_BACKOFF),
         }
-        lanes.insert(key, VecDeque::new());
-        Some(delivery)
     }
 
-    /// The next of a key, once the one before is done with. When that one was given back, those behind it are given
-    /// back too: Pub/Sub delivers all of them again, in order.
-    pub(crate) fn next(&self, key: &str, done: bool) -> Option<Delivery> {
-        let mut lanes = self.0.lock();
-        let lane = lanes.get_mut(key)?;
-        if done && let Some(next) = lane.pop_front() {
-            return Some(next);
+    /// Queues a delivery behind an earlier one of its key; returns it when it may go now.
+    pub(crate) fn queue(&self, delivery: Delivery) -> Option<Delivery> {
+        let key = delivery.message.ordering_key.clone();
+        if !self.state.lock().lanes.contains_key(&key) {
+            let lane = Lane::of(&delivery.message);
+            self.state.lock().lanes.insert(key, lane);
+            return Some(delivery);
         }
-        let rest = lanes.remove(key);
-        drop(lanes);
-        rest.into_iter()
-            .flatten()
-            .for_each(|delivery| delivery.lease.nack());
+        self.join(delivery, true)
+    }
+
+    /// Queues a delivery if there is a lane for it; returns it when there is none.
+    pub(crate) fn queue_behind(&self, delivery: Delivery) -> Option<Delivery> {
+        let known = self
+            .state
+            .lock()
+            .lanes
+            .contains_key(&delivery.message.ordering_key);
+        if !delivery.message.in_order || !known {
+            return Some(delivery);
+        }
+        self.join(delivery, false)
+    }
+
+    /// Adds to a lane. `may_go`: the head that comes again goes at once.
+    fn join(&self, delivery: Delivery, may_go: bool) -> Option<Delivery> {
+        let mut state = self.state.lock();
+        let lane = state.lanes.get_mut(&delivery.message.ordering_key)?;
+        if lane.comes_again(&delivery.message) {
+            if may_go {
+                lane.run(&delivery.message);
+            }
+            return Some(delivery);
+        }
+        let delivery = match lane.replace(delivery) {
+            None => return None,
+            Some(delivery) => delivery,
+        };
+        let Message {
+            delivery_attempt,
+            max_delivery_attempts,
+            ..
+        } = delivery.message;
+        let crowded = lane.queue.len() >= MOST_OF_A_KEY || self.window.is_full();
+        if crowded && may_be_given_back(delivery_attempt, max_delivery_attempts) {
+            drop(state);
+            delivery.lease.nack();
+            return None;
+        }
+        let waiting = self.window.wait(delivery.message.data.len(), false);
+        lane.push(Queued::new(delivery, waiting));
         None
+    }
+
+    /// Takes a delivery, and those that queue behind it, through the pipeline one after the other.
+    pub(crate) async fn run(self, pipeline: Arc<Pipeline>, mut delivery: Delivery, mut slot: Slot) {
+        loop {
+            let head = Ended {
+                key: delivery.message.ordering_key.clone(),
+                attempt: delivery.message.delivery_attempt,
+                most: delivery.message.max_delivery_attempts,
+            };
+            // A panic of ours must not leave those that queue behind it waiting for ever.
+            let done = AssertUnwindSafe(process(&pipeline, delivery, slot)).catch_unwind();
+            let disposition = done.await.unwrap_or(Disposition::Nack);
+            let Some(next) = self.ended(&pipeline, &head, disposition) else {
+                return;
+            };
+            let Some(next_slot) = pipeline.drain.unless_stopping(pipeline.limits.slot()).await else {
+                next.lease.nack();
+                self.give_back(&head.key);
+                return;
+            };
+            (delivery, slot) = (next, next_slot);
+        }
+    }
+
+    /// The head of a key has ended; returns the next of the key that may go.
+    fn ended(&self, pipeline: &Arc<Pipeline>, head: &Ended, disposition: Disposition) -> Option<Delivery> {
+        let mut state = self.state.lock();
+        if disposition == Disposition::Ack {
+            return state.next(&head.key);
+        }
+        if state.closed || pipeline.drain.stopping.is_cancelled() {
+            drop(state);
+            self.give_back(&head.key);
+            return None;
+        }
+        let lane = state.lanes.get_mut(&head.key)?;
+        let backoff = lane.given_back(Instant::now(), self.longest_backoff);
+        let until = Instant::now() + backoff + MARGIN;
+        let last = head
+            .attempt
+            .is_some_and(|attempt| attempt >= head.most.unwrap_or(FEWEST_ATTEMPTS).max(FEWEST_ATTEMPTS));
+        let serial = lane.serial;
+        drop(state);
+        let expiry = Expiry {
+            lanes: self.clone(),
+            pipeline: Arc::downgrade(pipeline),
+            key: head.key.clone(),
+            serial,
+            until,
+            last,
+        };
+        tokio::spawn(expiry.run());
+        None
+    }
+
+    /// Gives all that queue in a lane back, in order, and forgets the lane.
+    fn give_back(&self, key: &str) {
+        let lane = self.state.lock().lanes.remove(key);
+        for queued in lane.into_iter().flat_map(|lane| lane.queue) {
+            queued.delivery.lease.nack();
+        }
+    }
+
+    /// Nothing is handled here any more. Lanes whose head was given back are given back too; those of running heads are
+    /// when these have ended.
+    pub(crate) fn close(&self) {
+        let waiting: Vec<String> = {
+            let mut state = self.state.lock();
+            state.closed = true;
+            let lanes = state.lanes.iter();
+            lanes
+                .filter(|(_, lane)| !matches!(lane.head, Head::Running))
+                .map(|(key, _)| key.clone())
+                .collect()
+        };
+        for key in waiting {
+            self.give_back(&key);
+        }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::message::{Lease, Message, NotConfirmed};
-
-    struct Told(u32, mpsc::UnboundedSender<u32>);
-
-    #[async_trait]
-    impl Lease for Told {
-        async fn ack(self: Box<Self>) -> Result<(), NotConfirmed> {
-            Ok(())
+impl State {
+    fn next(&mut self, key: &str) -> Option<Delivery> {
+        let next = self.lanes.get_mut(key)?.pop();
+        if next.is_none() {
+            self.lanes.remove(key);
         }
-        fn nack(self: Box<Self>) {
-            self.1.send(self.0).unwrap();
+        next
+    }
+}
+
+/// What is known of a head that has ended.
+struct Ended {
+    key: String,
+    attempt: Option<u32>,
+    most: Option<u32>,
+}
+
+/// Waits for a head that was given back, which may never come.
+struct Expiry {
+    lanes: Lanes,
+    pipeline: Weak<Pipeline>,
+    key: String,
+    serial: u64,
+    until: Instant,
+    /// Pub/Sub had no attempt left for it: it is in the dead letters, if it does not come again.
+    last: bool,
+}
+
+impl Expiry {
+    async fn run(mut self) {
+        loop {
+            let Some(stopping) = self
+                .pipeline
+                .upgrade()
+                .map(|pipeline| pipeline.drain.stopping.clone())
+            else {
+                return;
+            };
+            if stopping
+                .run_until_cancelled(sleep_until(self.until))
+                .await
+                .is_none()
+            {
+                return;
+            }
+            let Some(pipeline) = self.pipeline.upgrade() else {
+                return;
+            };
+            match self.expired() {
+                Expired::Over => return,
+                Expired::Held => self.until = Instant::now() + self.lanes.longest_backoff + MARGIN,
+                Expired::Next(next) => {
+                    let Some(slot) = pipeline.drain.unless_stopping(pipeline.limits.slot()).await else {
+                        next.lease.nack();
+                        self.lanes.give_back(&self.key);
+                        return;
+                    };
+                    let tasks = pipeline.drain.deliveries.clone();
+                    tasks.spawn(self.lanes.clone().run(pipeline, *next, slot));
+                    return;
+                }
+            }
         }
     }
 
-    fn delivery(key: &str, number: u32, nacked: &mpsc::UnboundedSender<u32>) -> Delivery {
-        Delivery {
-            message: Message {
-                subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-                message_id: "1".to_owned(),
-                data: bytes::Bytes::new(),
-                attributes: HashMap::new(),
-                published_at: None,
-                ordering_key: key.to_owned(),
-                in_order: false,
-                superseded: false,
-                delivery_attempt: Some(number),
-            },
-            lease: Box::new(Told(number, nacked.clone())),
+    fn expired(&self) -> Expired {
+        let mut state = self.lanes.state.lock();
+        let Some(lane) = state
+            .lanes
+            .get_mut(&self.key)
+            .filter(|lane| lane.serial == self.serial)
+        else {
+            return Expired::Over;
+        };
+        if self.last {
+            return match state.next(&self.key) {
+                Some(next) => Expired::Next(Box::new(next)),
+                None => Expired::Over,
+            };
         }
-    }
-
-    #[test]
-    fn one_at_a_time_per_key_and_in_order() {
-        let (nacked, _keep) = mpsc::unbounded_channel();
-        let lanes = Lanes::default();
-        assert!(lanes.queue(delivery("a", 1, &nacked)).is_some());
-        assert!(lanes.queue(delivery("a", 2, &nacked)).is_none());
-        assert!(lanes.queue(delivery("a", 3, &nacked)).is_none());
-        assert!(lanes.queue(delivery("b", 4, &nacked)).is_some());
-        let mut order = Vec::new();
-        while let Some(next) = lanes.next("a", true) {
-            order.push(next.message.delivery_attempt.unwrap());
+        // Another worker has it, and then those that follow it too: these deliveries are old ones.
+        let given_back = lane.take_those_that_may_go();
+        let held = !lane.queue.is_empty();
+        if !held {
+            state.lanes.remove(&self.key);
         }
-        assert_eq!(order, [2, 3]);
-        assert!(lanes.queue(delivery("a", 5, &nacked)).is_some());
+        drop(state);
+        for queued in given_back {
+            queued.delivery.lease.nack();
+        }
+        if held { Expired::Held } else { Expired::Over }
     }
+}
 
-    #[test]
-    fn none_overtakes_one_that_was_given_back() {
-        let (nacked, mut told) = mpsc::unbounded_channel();
-        let lanes = Lanes::default();
-        lanes.queue(delivery("a", 1, &nacked));
-        lanes.queue(delivery("a", 2, &nacked));
-        lanes.queue(delivery("a", 3, &nacked));
-        assert!(lanes.next("a", false).is_none());
-        assert_eq!([told.try_recv().unwrap(), told.try_recv().unwrap()], [2, 3]);
-        assert!(lanes.queue(delivery("a", 2, &nacked)).is_some());
-    }
+enum Expired {
+    /// The head came again, or nothing waits for it.
+    Over,
+    /// What waits cannot be given back.
+    Held,
+    /// The next of the key may go.
+    Next(Box<Delivery>),
 }

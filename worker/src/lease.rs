@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -11,6 +11,7 @@ use std::{
 use async_trait::async_trait;
 use google_cloud_pubsub::{model, subscriber::handler::Handler};
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use crate::{
     message::{Delivery, Lease, Message, NotConfirmed},
@@ -23,31 +24,72 @@ const CONFIRM: Duration = Duration::from_secs(30);
 
 /// Counts the messages of one stream that are not settled, as Pub/Sub's flow control does.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Arc<AtomicUsize>);
+pub(crate) struct Held(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: AtomicUsize,
+    /// Those of them that wait for something other than a slot.
+    waiting: AtomicUsize,
+    /// Told when more of them wait.
+    more: Notify,
+}
 
 impl Held {
     pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.all.load(Ordering::Acquire)
     }
 
     fn one(&self) -> One {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        One(Arc::clone(&self.0))
+        self.0.all.fetch_add(1, Ordering::AcqRel);
+        One {
+            counts: Arc::clone(&self.0),
+            waits: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns when so many of the messages wait that hardly any room is left for others.
+    pub(crate) async fn clogged(&self, limit: usize) {
+        loop {
+            let more = self.0.more.notified();
+            if self.0.waiting.load(Ordering::Acquire) * 2 >= limit {
+                return;
+            }
+            more.await;
+        }
     }
 }
 
 /// One message that counts until it is settled.
-struct One(Arc<AtomicUsize>);
+struct One {
+    counts: Arc<Counts>,
+    waits: AtomicBool,
+}
+
+impl One {
+    fn waits(&self, waits: bool) {
+        if self.waits.swap(waits, Ordering::AcqRel) == waits {
+            return;
+        }
+        if waits {
+            self.counts.waiting.fetch_add(1, Ordering::AcqRel);
+            self.counts.more.notify_one();
+        } else {
+            self.counts.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
 
 impl Drop for One {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.waits(false);
+        self.counts.all.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 struct GoogleLease {
     handler: Handler,
-    _held: One,
+    held: One,
 }
 
 #[async_trait]
@@ -66,6 +108,10 @@ impl Lease for GoogleLease {
 
     fn nack(self: Box<Self>) {
         self.handler.nack();
+    }
+
+    fn waits(&self, waits: bool) {
+        self.held.waits(waits);
     }
 }
 
@@ -92,13 +138,14 @@ pub(crate) fn delivery(
             published_at,
             in_order: subscription.ordered && !message.ordering_key.is_empty(),
             ordering_key: message.ordering_key,
+            max_delivery_attempts: subscription.max_delivery_attempts,
             delivery_attempt: handler
                 .delivery_attempt()
                 .and_then(|attempt| u32::try_from(attempt).ok()),
         },
         lease: Box::new(GoogleLease {
             handler,
-            _held: held.one(),
+            held: held.one(),
         }),
     }
 }

@@ -24,17 +24,19 @@
 //! | [`subscriptions`] | what is pulled? |
 //! | `fleet`, `pull`, `lanes` | how do messages come in, in order where order was asked for? |
 //! | `outage` | was Pub/Sub away, and is it back? |
-//! | [`limits`], [`circuit`] | how much at a time, and is the handler there at all? |
-//! | [`process`], `turn` | **the pipeline**: guard → route → claim → handle → note the end → settle |
+//! | [`limits`], `window` | how much at a time, and how much may wait? |
+//! | [`circuit`] | is the handler there at all, or does this event fail by itself? |
+//! | [`process`], `attempt` | **the pipeline**: guard → route → claim → handle → note the end → settle |
 //! | [`guard`] | is it an event of our tenant? |
 //! | [`registry`] | which handler takes it, and in which version? |
 //! | [`once`], `note` | was it handled before? |
 //! | [`handle`], [`failure`], [`handlers`] | what is a handler, how does it fail, and which come with the worker? |
-//! | [`disposition`] | what is Pub/Sub told about what came of it? |
+//! | [`disposition`], [`redelivery`] | what is Pub/Sub told about what came of it, and how soon does it come again? |
 //! | [`drain`] | how does the worker stop? |
 //! | [`health`], [`metrics`], `own_process`, [`telemetry`], [`report`], [`trace`] | is it fit, what does it count, log and trace? |
-//! | [`settings`], [`builder`], [`run`] | what can be set, how is it all put together, and how does it end? |
+//! | [`settings`], [`builder`], [`run`], `supervise` | what can be set, how is it all put together, how is it kept running, and how does it end? |
 
+mod attempt;
 pub mod builder;
 pub mod circuit;
 pub mod disposition;
@@ -56,19 +58,23 @@ mod outage;
 mod own_process;
 pub mod process;
 mod pull;
+pub mod redelivery;
 pub mod registry;
 pub mod report;
 pub mod run;
 pub mod settings;
 pub mod subscriptions;
+mod supervise;
 pub mod telemetry;
 pub mod trace;
-mod turn;
+mod window;
 
 pub use builder::{WorkerBuilder, WorkerError};
+pub use circuit::Alone;
 pub use failure::{OrFail, Permanent, Retryable, Unavailable};
 pub use handle::{Event, Handler, Outcome};
 pub use handlers::batch::{BatchHandler, BatchSettings};
 pub use process::UnknownVersion;
+pub use registry::HandlerOptions;
 pub use run::Worker;
 pub use settings::Settings;

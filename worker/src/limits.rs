@@ -1,4 +1,5 @@
-//! How much at a time: handlers by a semaphore, messages waiting for them by the handlers' measured pace.
+//! How much at a time: handlers by a semaphore, messages waiting for them by the handlers' measured pace, and events that
+//! wait for something else (a handler that is down, an earlier event of their key) by a window of their own.
 
 use std::{
     sync::{
@@ -10,7 +11,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::circuit::{Circuit, Pass};
+use crate::window::Window;
 
 /// What a stream fetches ahead, in time of handling: more than a round trip, less than anybody would notice at a
 /// restart. Fetched messages keep their lease, so they cost no delivery attempt while they wait.
@@ -18,7 +19,7 @@ const AHEAD: Duration = Duration::from_millis(1_500);
 
 /// What the fastest handlers fetch ahead. The client flushes acknowledgements every 100 ms or at a thousand, so this many
 /// outstanding let 100,000 messages a second pass at least; their bytes are limited apart.
-const MOST_OUTSTANDING: usize = 10_000;
+pub(crate) const MOST_OUTSTANDING: usize = 10_000;
 
 /// Bytes that one stream may hold: three messages of the largest size.
 pub(crate) const MOST_OUTSTANDING_BYTES: i64 = 32 * 1024 * 1024;
@@ -35,25 +36,16 @@ const AT_ONCE: Duration = Duration::from_micros(20);
 pub struct Limits {
     handlers: usize,
     slots: Arc<Semaphore>,
-    circuit: Arc<Circuit>,
+    /// Events that wait without a slot.
+    pub(crate) window: Arc<Window>,
     /// In nanoseconds, and one more: zero while nothing is measured. Two that measure at a time may lose one.
     mean: AtomicU64,
 }
 
-/// Leave to call a handler: a slot, and the circuit's pass.
+/// Permission to run a handler, given back when it is dropped.
 #[derive(Debug)]
-pub struct Leave {
-    /// To be given back with what came of the call.
-    pub pass: Pass,
-    slot: OwnedSemaphorePermit,
-}
-
-impl Leave {
-    /// Ends the call: the pass is reported, then the slot goes to the next one.
-    pub fn end(self, report: impl FnOnce(Pass)) {
-        report(self.pass);
-        drop(self.slot);
-    }
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Limits {
@@ -63,30 +55,18 @@ impl Limits {
         Self {
             handlers,
             slots: Arc::new(Semaphore::new(handlers)),
-            circuit: Arc::default(),
+            window: Arc::default(),
             mean: AtomicU64::new(0),
         }
     }
 
-    /// The circuit.
-    #[must_use]
-    pub fn circuit(&self) -> &Arc<Circuit> {
-        &self.circuit
-    }
-
-    /// Waits for leave to call a handler. The semaphore is first come, first served, and each subscription has one
-    /// message waiting in it at a time, so a flooded subscription cannot starve a quiet one.
-    pub async fn admit(&self) -> Leave {
+    /// Waits for a slot. The semaphore is first come, first served, and each subscription has one message waiting in it at
+    /// a time, so a flooded subscription cannot starve a quiet one.
+    pub async fn slot(&self) -> Slot {
         loop {
-            let pass = self.circuit.enter().await;
-            let slots = Arc::clone(&self.slots);
-            let Ok(slot) = slots.acquire_owned().await else {
-                // The semaphore is never closed.
-                continue;
-            };
-            // It may have opened while we waited for the slot.
-            if pass.is_probe() || self.circuit.is_closed() {
-                return Leave { pass, slot };
+            // The semaphore is never closed.
+            if let Ok(permit) = Arc::clone(&self.slots).acquire_owned().await {
+                return Slot { _permit: permit };
             }
         }
     }
@@ -115,7 +95,7 @@ impl Limits {
         self.mean().is_some_and(|mean| mean < AT_ONCE)
     }
 
-    /// How many messages a stream should have outstanding.
+    /// How many messages a stream should have outstanding, beside those that wait for something else.
     #[must_use]
     pub fn outstanding(&self) -> usize {
         outstanding(self.handlers, self.mean())
@@ -175,10 +155,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_handlers_than_slots() {
         let limits = Limits::new(2);
-        let [first, _second] = [limits.admit().await, limits.admit().await];
+        let [first, _second] = [limits.slot().await, limits.slot().await];
         let wait = Duration::from_secs(1);
-        assert!(tokio::time::timeout(wait, limits.admit()).await.is_err());
-        first.end(Pass::reached);
-        assert!(tokio::time::timeout(wait, limits.admit()).await.is_ok());
+        assert!(tokio::time::timeout(wait, limits.slot()).await.is_err());
+        drop(first);
+        assert!(tokio::time::timeout(wait, limits.slot()).await.is_ok());
     }
 }

@@ -42,6 +42,10 @@ impl Handler for Shared {
     async fn handle(&self, event: &Event) -> Outcome {
         self.0.handle(event).await
     }
+
+    fn version(&self) -> Option<Arc<str>> {
+        self.0.version()
+    }
 }
 
 async fn run(flags: Flags) -> Result<(), WorkerError> {

@@ -28,6 +28,8 @@ pub struct Message {
     pub superseded: bool,
     /// How often it was delivered, where Pub/Sub counts: on subscriptions with a dead-letter topic.
     pub delivery_attempt: Option<u32>,
+    /// After how many deliveries its subscription dead-letters, where the worker knows.
+    pub max_delivery_attempts: Option<u32>,
 }
 
 impl Message {
@@ -57,11 +59,13 @@ pub struct NotConfirmed(pub String);
 
 /// The hold on a delivered message. While it lives the client extends the ack deadline; dropping it is a nack.
 #[async_trait]
-pub trait Lease: Send {
+pub trait Lease: Send + Sync {
     /// Never deliver this message again.
     async fn ack(self: Box<Self>) -> Result<(), NotConfirmed>;
     /// Deliver it again, after the subscription's backoff. Pub/Sub counts an attempt.
     fn nack(self: Box<Self>);
+    /// Whether the message waits for something other than a slot: then it does not count towards what is fetched.
+    fn waits(&self, _waits: bool) {}
 }
 
 /// A message and its lease.

@@ -59,6 +59,16 @@ pub struct Metrics {
     pub tenant_mismatch: IntCounter,
     /// Events that a handler said can never work.
     pub permanent: IntCounter,
+    /// Events whose idempotency key another event had, with another payload.
+    pub conflicts: IntCounter,
+    /// Events given back because too many wait for their handler.
+    pub displaced: IntCounter,
+    /// Events that wait for their handler or for an earlier event of their key, without a slot.
+    pub waiting: IntGauge,
+    /// Long tasks that ended without being asked to, and were started again, by the task.
+    pub task_restarts: IntCounterVec,
+    /// Ends that the idempotency store forgot before their time.
+    pub store_forgotten: IntCounter,
     /// Messages that are not events.
     pub undecodable: IntCounter,
     /// Messages given back because the worker stopped.
@@ -79,6 +89,8 @@ pub struct Metrics {
     pub store_seconds: Histogram,
     /// 0 closed, 1 probing, 2 open.
     pub circuit_state: IntGauge,
+    /// How long a circuit has been open.
+    pub circuit_open_seconds: IntGauge,
     /// Events tried again here because their handler was not there.
     pub handler_unavailable: IntCounter,
     /// What a stream may have outstanding, by subscription.
@@ -115,6 +127,32 @@ impl Metrics {
                 "Messages not of this tenant, refused.",
             )?,
             permanent: counter(r, "permanent_verdicts_total", "Events that can never work.")?,
+            conflicts: counter(
+                r,
+                "conflicts_total",
+                "Events whose idempotency key another event had, with another payload.",
+            )?,
+            displaced: counter(
+                r,
+                "displaced_total",
+                "Events given back because too many wait for their handler.",
+            )?,
+            waiting: gauge(
+                r,
+                "waiting",
+                "Events that wait for their handler or for an earlier event of their key.",
+            )?,
+            task_restarts: counters(
+                r,
+                "task_restarts_total",
+                "Long tasks that ended without being asked to, and were started again.",
+                &["task"],
+            )?,
+            store_forgotten: counter(
+                r,
+                "store_forgotten_total",
+                "Ends that the idempotency store forgot before their time.",
+            )?,
             undecodable: counter(r, "undecodable_total", "Messages that are not events.")?,
             released: counter(r, "released_total", "Messages given back at a stop.")?,
             in_flight: gauge(r, "in_flight", "Handlers running.")?,
@@ -138,6 +176,11 @@ impl Metrics {
                 registered(r, Histogram::with_opts(options)?)?
             },
             circuit_state: gauge(r, "circuit_state", "0 closed, 1 probing, 2 open.")?,
+            circuit_open_seconds: gauge(
+                r,
+                "circuit_open_seconds",
+                "How long events have waited for a handler that is not there, in seconds; 0 while it is.",
+            )?,
             handler_unavailable: counter(r, "handler_unavailable_total", "Calls that found no handler.")?,
             outstanding_limit: {
                 let options = Opts::new("outstanding_limit", "Messages a stream may have outstanding.");

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::{
     circuit::jittered,
     disposition::Verdict,
-    once::{End, Kept, Noted, StoreError, Token},
+    once::{End, Identity, Kept, Noted, StoreError, Token},
     process::Pipeline,
 };
 
@@ -22,20 +22,20 @@ const WHO: &str = "store";
 /// stands: the effect has happened, and acknowledging it unnoted is nearer to once than handling it again.
 pub(crate) async fn finish(
     pipeline: &Pipeline,
-    key: &str,
+    event: &Identity<'_>,
     token: Token,
     end: End,
     verdict: Verdict,
 ) -> Verdict {
-    match patiently(pipeline, || pipeline.store.finish(key, token, end)).await {
+    match patiently(pipeline, || pipeline.store.finish(event, token, end)).await {
         Some(Noted::Yes) | None => verdict,
         Some(Noted::TooLate) => Verdict::Overtaken,
     }
 }
 
-pub(crate) async fn release(pipeline: &Pipeline, key: &str, token: Token) {
+pub(crate) async fn release(pipeline: &Pipeline, event: &Identity<'_>, token: Token) {
     // Unreleased it would expire by itself, later.
-    let _ = patiently(pipeline, || pipeline.store.release(key, token)).await;
+    let _ = patiently(pipeline, || pipeline.store.release(event, token)).await;
 }
 
 /// Asks the store until it answers or the worker's grace ends.
@@ -45,7 +45,7 @@ where
 {
     let mut wait = FIRST_WAIT;
     loop {
-        if let Ok(answer) = told(pipeline, ask()).await {
+        if let Ok(answer) = answered(pipeline, ask()).await {
             return Some(answer);
         }
         let pause = tokio::time::sleep(jittered(wait));
@@ -55,7 +55,7 @@ where
 }
 
 /// Asks the store once, and keeps health and metrics up to date with whether it answers.
-pub(crate) async fn told<T>(
+pub(crate) async fn answered<T>(
     pipeline: &Pipeline,
     ask: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -76,18 +76,30 @@ pub(crate) async fn told<T>(
 /// Asks the store again and again whether it is there, and still has what it was given.
 pub(crate) async fn watch(pipeline: Arc<Pipeline>) {
     pipeline.health.blocked(WHO, "it has not answered yet");
-    let mut away = false;
+    let (mut away, mut full) = (false, false);
     loop {
-        match told(&pipeline, pipeline.store.check()).await {
+        match answered(&pipeline, pipeline.store.check()).await {
             Ok(kept) => {
                 if std::mem::take(&mut away) {
                     tracing::info!("The idempotency store answers again.");
                 }
-                if kept == Kept::Lost {
-                    pipeline.metrics.store_losses.inc();
-                    tracing::error!(
-                        "The idempotency store was emptied: events that were handled before may be handled again."
-                    );
+                match kept {
+                    Kept::Yes => {}
+                    Kept::Lost => {
+                        pipeline.metrics.store_losses.inc();
+                        tracing::error!(
+                            "The idempotency store was emptied: events that were handled before may be handled again."
+                        );
+                    }
+                    Kept::Forgot(ends) => {
+                        pipeline.metrics.store_forgotten.inc_by(ends);
+                        if !std::mem::replace(&mut full, true) {
+                            tracing::warn!(
+                                "The idempotency store is full and forgets the oldest events before IDEMPOTENCY_TTL: a \
+                                 duplicate of one of them would be handled again. Use a Redis, or a shorter TTL."
+                            );
+                        }
+                    }
                 }
             }
             Err(error) => {

@@ -1,25 +1,26 @@
 //! THE PIPELINE: guard (which decodes) → route → claim → handle → note the end → settle.
 //!
-//! Each stage is one line of [`process`] or of `turn`; what an outcome means for Pub/Sub is in [`crate::disposition`].
+//! Each stage is one line of [`process`] or of `attempt`; what an outcome means for Pub/Sub is in [`crate::disposition`].
 
 use std::{sync::Arc, time::Duration};
 
-use events::TenantId;
+use events::{Digest, TenantId};
 
 use crate::{
+    attempt::{Delivered as Attempted, handle_once},
     disposition::{Disposition, Verdict},
     drain::Drain,
     guard,
     handle::{Context, Event},
     health::Health,
-    limits::{Leave, Limits},
+    limits::{Limits, Slot},
     message::{Delivery, Lease, Message},
     metrics::Metrics,
     once::IdempotencyStore,
+    redelivery::Redeliveries,
     registry::{Registry, Route},
     report,
     trace::{Delivered, Traces},
-    turn::handle_once,
 };
 
 /// What to do with an event whose type is handled in other versions only.
@@ -39,10 +40,14 @@ pub struct Pipeline {
     pub tenant: TenantId,
     /// Who handles what.
     pub registry: Registry,
+    /// The version of handlers that have none of their own.
+    pub handler_version: String,
     /// What was handled before.
     pub store: Arc<dyn IdempotencyStore>,
     /// How much at a time.
     pub limits: Limits,
+    /// What was given back lately.
+    pub redeliveries: Redeliveries,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who gets to know of each delivery's place in its trace.
@@ -55,57 +60,83 @@ pub struct Pipeline {
     pub timeout: Duration,
     /// How long a claim outlives a worker that died.
     pub lease: Duration,
-    /// What to do with versions nobody handles.
+    /// What to do with versions that no handler takes.
     pub unknown_version: UnknownVersion,
 }
 
-/// What came of a delivery, for those who are told.
+/// What came of a delivery, for log, metrics and trace.
 pub(crate) struct Decision {
     /// The event, unless the message was none of ours.
     pub(crate) event: Option<Event>,
     pub(crate) verdict: Verdict,
     /// How long the handler took, if it was called.
     pub(crate) took: Option<Duration>,
+    /// Whether this worker gave the message back before.
+    pub(crate) redelivered: bool,
 }
 
-/// Takes one delivery through the pipeline. Returns whether it is done with for good, which is what an ordered
-/// subscription waits for.
-pub async fn process(pipeline: &Pipeline, delivery: Delivery, leave: Leave) -> bool {
+/// Takes one delivery through the pipeline. Returns what Pub/Sub was told, which is what an ordered subscription waits for.
+pub async fn process(pipeline: &Pipeline, delivery: Delivery, slot: Slot) -> Disposition {
     let Delivery { message, lease } = delivery;
     let mut span = pipeline.traces.begin(&message);
-    let decision = decide(pipeline, &message, &span, leave).await;
+    let before = pipeline.redeliveries.before(&message.message_id);
+    let (event, verdict, took) = decide(pipeline, &message, &*lease, &span, slot).await;
+    let decision = Decision {
+        event,
+        verdict,
+        took,
+        redelivered: before.is_some() || message.delivery_attempt.is_some_and(|attempt| attempt > 1),
+    };
     span.end(decision.event.as_ref(), &decision.verdict);
     report::decision(pipeline, &message, &decision);
-    let disposition = decision.verdict.disposition();
+    let mut disposition = decision.verdict.disposition();
+    // A stop gives back at once, whatever comes of it.
+    let hold = before.and_then(|before| before.hold);
+    if disposition == Disposition::Nack
+        && decision.verdict != Verdict::Released
+        && let Some(hold) = hold
+    {
+        disposition = Disposition::Hold(hold);
+    }
+    if disposition != Disposition::Ack {
+        lease.waits(true);
+    }
     settle(pipeline, lease, disposition).await;
-    disposition == Disposition::Ack
+    if disposition != Disposition::Ack {
+        pipeline.redeliveries.given_back(&message.message_id, hold);
+    }
+    disposition
 }
 
-async fn decide(pipeline: &Pipeline, message: &Message, span: &Delivered, leave: Leave) -> Decision {
+async fn decide(
+    pipeline: &Pipeline,
+    message: &Message,
+    lease: &dyn Lease,
+    span: &Delivered,
+    slot: Slot,
+) -> (Option<Event>, Verdict, Option<Duration>) {
     let mut event = match guard::admit(&pipeline.tenant, message) {
         Ok(event) => event,
-        Err(refusal) => {
-            return Decision {
-                event: None,
-                verdict: Verdict::Refused(refusal),
-                took: None,
-            };
-        }
+        Err(refusal) => return (None, Verdict::Refused(refusal), None),
     };
     if message.superseded {
-        return Decision {
-            event: Some(Event::new(event, context(message, span))),
-            verdict: Verdict::Superseded,
-            took: None,
-        };
+        let event = Event::new(event, context(message, span));
+        return (Some(event), Verdict::Superseded, None);
     }
+    let digest = Digest::of(&event.data);
     let route = pipeline.registry.route(&mut event);
-    let event = Event::new(event, context(message, span));
+    let event = Event::published_as(digest, event, context(message, span));
     let mut took = None;
     let verdict = match route {
         Route::To(handler) => {
-            let handler = handler.as_ref();
-            handle_once(pipeline, &event, handler, leave, message.in_order, &mut took).await
+            let delivered = Attempted {
+                pipeline,
+                event: &event,
+                message,
+                lease,
+                handler: &handler,
+            };
+            handle_once(&delivered, slot, &mut took).await
         }
         Route::UnknownVersion => match pipeline.unknown_version {
             UnknownVersion::Ack => Verdict::UnknownVersion,
@@ -119,11 +150,7 @@ async fn decide(pipeline: &Pipeline, message: &Message, span: &Delivered, leave:
         },
         Route::NotLifted(reason) => Verdict::Permanent { reason },
     };
-    Decision {
-        event: Some(event),
-        verdict,
-        took,
-    }
+    (Some(event), verdict, took)
 }
 
 async fn settle(pipeline: &Pipeline, lease: Box<dyn Lease>, disposition: Disposition) {

@@ -16,7 +16,7 @@ use crate::{
     circuit::jittered,
     lanes::Lanes,
     lease::{Held, delivery},
-    limits::{Leave, MOST_OUTSTANDING_BYTES, wants_resize},
+    limits::{MOST_OUTSTANDING, MOST_OUTSTANDING_BYTES, Slot, wants_resize},
     message::Delivery,
     process::{Pipeline, process},
     subscriptions::Subscription,
@@ -41,6 +41,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// One subscription's way into the pipeline.
+#[derive(Clone)]
 pub(crate) struct Pull {
     pub(crate) pipeline: Arc<Pipeline>,
     pub(crate) subscriber: Subscriber,
@@ -80,7 +81,7 @@ impl Pull {
     /// Pulls until told to stop. A stream that fails is built anew: the client ends it for good on a missing
     /// subscription or right, which may come (back) later.
     pub(crate) async fn run(mut self) {
-        let lanes = Lanes::default();
+        let lanes = Lanes::new(&self.pipeline, &self.subscription);
         let mut fetched = VecDeque::new();
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
@@ -95,6 +96,7 @@ impl Pull {
             self.close(stream);
             if matches!(end, End::Stopped) {
                 self.work_off(&mut fetched, &lanes).await;
+                lanes.close();
             }
             let End::Failed(error) = end else { continue };
             if start.elapsed() > LONGEST_WAIT {
@@ -108,8 +110,17 @@ impl Pull {
         self.pipeline.health.fine(&self.who());
     }
 
+    /// Messages that a stream should have outstanding: what the handlers' pace asks for, and as many as wait for something
+    /// else, which do not count.
+    fn wanted(&self) -> usize {
+        let limits = &self.pipeline.limits;
+        let base = limits.outstanding();
+        base.saturating_add(limits.window.events())
+            .min(MOST_OUTSTANDING.max(base))
+    }
+
     fn open(&self) -> Stream {
-        let limit = self.pipeline.limits.outstanding();
+        let limit = self.wanted();
         let outstanding = i64::try_from(limit).unwrap_or(i64::MAX);
         let gauge = &self.pipeline.metrics.outstanding_limit;
         gauge.with_label_values(&[self.name().id()]).set(outstanding);
@@ -141,7 +152,7 @@ impl Pull {
                     Err(end) => return end,
                 },
             };
-            if wants_resize(stream.limit, self.pipeline.limits.outstanding()) {
+            if wants_resize(stream.limit, self.wanted()) {
                 fetched.push_front(delivery);
                 if self.fill(stream, fetched).await {
                     return End::Resized;
@@ -155,12 +166,12 @@ impl Pull {
                 fetched.push_front(delivery);
                 return End::Stopped;
             }
-            let admit = self.pipeline.limits.admit();
-            let Some(leave) = self.stop.run_until_cancelled(admit).await else {
+            let slot = self.pipeline.limits.slot();
+            let Some(slot) = self.stop.run_until_cancelled(slot).await else {
                 fetched.push_front(delivery);
                 return End::Stopped;
             };
-            self.start(delivery, leave, lanes);
+            self.start(delivery, slot, lanes);
         }
     }
 
@@ -168,6 +179,7 @@ impl Pull {
         if let Some(error) = stream.error.take() {
             return Err(End::Failed(error));
         }
+        let mut full = false;
         loop {
             // Dropping a pending next() drops the client's backoff with it, so it is done only when Pub/Sub is back.
             let next = stream.messages.next();
@@ -186,6 +198,15 @@ impl Pull {
                         self.pipeline.health.fine(&self.who());
                     }
                     next = &mut next => break Some(next),
+                    // Messages that wait are in the way of others: a wider stream, once nothing is under way in this one.
+                    () = stream.held.clogged(stream.limit), if !full => match timeout(FILL, &mut next).await {
+                        Ok(next) => break Some(next),
+                        Err(_quiet) if self.pipeline.limits.window.is_full() => {
+                            full = true;
+                            tracing::warn!(subscription = %self.subscription.name, "No more events can wait; none is fetched.");
+                        }
+                        Err(_quiet) => return Err(End::Resized),
+                    },
                 }
             };
             return match next {
@@ -249,21 +270,21 @@ impl Pull {
     }
 
     /// Starts a delivery's way through the pipeline, and that of those which queue behind it.
-    fn start(&self, delivery: Delivery, leave: Leave, lanes: &Lanes) {
+    fn start(&self, delivery: Delivery, slot: Slot, lanes: &Lanes) {
         let pipeline = Arc::clone(&self.pipeline);
         if delivery.message.in_order {
             if let Some(delivery) = lanes.queue(delivery) {
-                let lanes = lanes.clone();
                 let tasks = &self.pipeline.drain.deliveries;
-                tasks.spawn(in_turn(pipeline, delivery, leave, lanes));
+                tasks.spawn(lanes.clone().run(pipeline, delivery, slot));
             }
             return;
         }
         let at_once = pipeline.limits.answers_at_once();
         let mut way = Box::pin(async move {
             // A panic of ours ends this delivery, and no other.
-            let done = AssertUnwindSafe(process(&pipeline, delivery, leave)).catch_unwind();
-            done.await.unwrap_or(false)
+            let _ = AssertUnwindSafe(process(&pipeline, delivery, slot))
+                .catch_unwind()
+                .await;
         });
         if at_once && way.as_mut().now_or_never().is_some() {
             return;
@@ -278,14 +299,14 @@ impl Pull {
         let deadline = Instant::now() + self.pipeline.drain.grace / 2;
         while let Some(delivery) = fetched.pop_front() {
             let fits = limits.mean().is_some_and(|mean| Instant::now() + mean < deadline);
-            let leave = if fits && limits.circuit().is_closed() {
-                timeout_at(deadline, limits.admit()).await.ok()
+            let slot = if fits && self.pipeline.registry.all_there() {
+                timeout_at(deadline, limits.slot()).await.ok()
             } else {
                 None
             };
-            if let Some(leave) = leave {
-                self.start(delivery, leave, lanes);
-            } else {
+            if let Some(slot) = slot {
+                self.start(delivery, slot, lanes);
+            } else if let Some(delivery) = lanes.queue_behind(delivery) {
                 self.pipeline.metrics.released.inc();
                 delivery.lease.nack();
             }
@@ -326,25 +347,6 @@ impl Pull {
 
     fn who(&self) -> String {
         format!("subscription {}", self.name())
-    }
-}
-
-/// Takes a delivery, and those that queue behind it, through the pipeline one after the other.
-async fn in_turn(pipeline: Arc<Pipeline>, mut delivery: Delivery, mut leave: Leave, lanes: Lanes) {
-    loop {
-        let key = delivery.message.ordering_key.clone();
-        // A panic of ours must not leave those that queue behind it waiting for ever.
-        let done = AssertUnwindSafe(process(&pipeline, delivery, leave)).catch_unwind();
-        let Some(next) = lanes.next(&key, done.await.unwrap_or(false)) else {
-            return;
-        };
-        let admit = pipeline.limits.admit();
-        let Some(next_leave) = pipeline.drain.unless_stopping(admit).await else {
-            next.lease.nack();
-            lanes.next(&key, false);
-            return;
-        };
-        (delivery, leave) = (next, next_leave);
     }
 }
 

@@ -4,31 +4,88 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Duration,
 };
 
 use events::{DomainEvent, EventPattern, EventType, Payload, event_type::InvalidEventType};
 use serde_json::{Map, Value};
+use tokio::sync::Semaphore;
 
-use crate::handle::Handler;
+use crate::{circuit::Circuit, handle::Handler};
 
 /// Makes the payload of a later version out of an earlier one's; the error is for the log.
 pub type Lift = dyn Fn(Map<String, Value>) -> Result<Map<String, Value>, Cow<'static, str>> + Send + Sync;
+
+/// A handler that was registered, and what is its own.
+#[derive(Debug)]
+pub struct Registered {
+    /// The handler.
+    pub handler: Arc<dyn Handler>,
+    /// Whether it is there.
+    pub(crate) circuit: Arc<Circuit>,
+    /// The longest one event may take, where that is less than for all handlers.
+    pub(crate) timeout: Option<Duration>,
+    /// How many events it handles at a time, where those are fewer than for all handlers.
+    pub(crate) slots: Option<Arc<Semaphore>>,
+}
+
+/// What holds for one handler, beside what holds for all.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct HandlerOptions {
+    timeout: Option<Duration>,
+    concurrency: Option<usize>,
+}
+
+impl HandlerOptions {
+    /// What holds for all handlers.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The longest one event may take; `WORKER_TIMEOUT` holds beside it.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// How many events are handled at a time, at least one; `MAX_CONCURRENT_MESSAGES` holds beside it.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency.max(1));
+        self
+    }
+}
+
+impl Registered {
+    fn new(handler: Arc<dyn Handler>, options: HandlerOptions) -> Arc<Self> {
+        Arc::new(Self {
+            handler,
+            circuit: Arc::default(),
+            timeout: options.timeout,
+            slots: options.concurrency.map(|slots| Arc::new(Semaphore::new(slots))),
+        })
+    }
+}
 
 /// Handlers by what they handle. The most specific one wins: a type's version, the type, the longest category, the rest.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     types: HashMap<EventType, OfType>,
-    categories: BTreeMap<String, Arc<dyn Handler>>,
-    rest: Option<Arc<dyn Handler>>,
+    categories: BTreeMap<String, Arc<Registered>>,
+    rest: Option<Arc<Registered>>,
 }
 
 /// What is known of one type of event.
 #[derive(Debug, Clone, Default)]
 struct OfType {
-    versions: BTreeMap<String, Arc<dyn Handler>>,
+    versions: BTreeMap<String, Arc<Registered>>,
     lifts: BTreeMap<String, Step>,
-    any: Option<Arc<dyn Handler>>,
+    any: Option<Arc<Registered>>,
 }
 
 #[derive(Clone)]
@@ -47,7 +104,7 @@ impl fmt::Debug for Step {
 #[derive(Debug, Clone)]
 pub enum Route {
     /// To this handler.
-    To(Arc<dyn Handler>),
+    To(Arc<Registered>),
     /// Nowhere: its type is handled, its version is not.
     UnknownVersion,
     /// Nowhere: nobody handles its type.
@@ -62,6 +119,20 @@ impl Registry {
     /// # Errors
     /// [`InvalidEventType`] when the text is neither.
     pub fn on(&mut self, pattern: &str, handler: Arc<dyn Handler>) -> Result<(), InvalidEventType> {
+        self.on_with(pattern, HandlerOptions::new(), handler)
+    }
+
+    /// The same, with options.
+    ///
+    /// # Errors
+    /// [`InvalidEventType`] when the text is neither.
+    pub fn on_with(
+        &mut self,
+        pattern: &str,
+        options: HandlerOptions,
+        handler: Arc<dyn Handler>,
+    ) -> Result<(), InvalidEventType> {
+        let handler = Registered::new(handler, options);
         match EventPattern::parse(pattern)? {
             EventPattern::Exact(event_type) => {
                 self.types.entry(event_type).or_default().any = Some(handler);
@@ -84,6 +155,7 @@ impl Registry {
         handler: Arc<dyn Handler>,
     ) -> Result<(), InvalidEventType> {
         let of_type = self.types.entry(EventType::parse(event_type)?).or_default();
+        let handler = Registered::new(handler, HandlerOptions::new());
         of_type.versions.insert(version.to_owned(), handler);
         Ok(())
     }
@@ -107,7 +179,26 @@ impl Registry {
 
     /// Handles what nobody else does.
     pub fn otherwise(&mut self, handler: Arc<dyn Handler>) {
-        self.rest = Some(handler);
+        self.rest = Some(Registered::new(handler, HandlerOptions::new()));
+    }
+
+    /// Every handler's circuit.
+    pub(crate) fn circuits(&self) -> Vec<Arc<Circuit>> {
+        let of_types = self
+            .types
+            .values()
+            .flat_map(|of_type| of_type.versions.values().chain(&of_type.any));
+        of_types
+            .chain(self.categories.values())
+            .chain(&self.rest)
+            .map(|registered| Arc::clone(&registered.circuit))
+            .collect()
+    }
+
+    /// Whether every handler is believed to be there.
+    #[must_use]
+    pub fn all_there(&self) -> bool {
+        self.circuits().iter().all(|circuit| circuit.is_closed())
     }
 
     /// Whether nothing is handled at all.
@@ -131,7 +222,10 @@ impl Registry {
             let Some(step) = of_type.lifts.get(event.data.version()) else {
                 break;
             };
-            match (step.lift)(std::mem::take(&mut event.data).into_fields()) {
+            let fields = std::mem::take(&mut event.data).into_fields();
+            // A lift has nothing but what it is given: a panic leaves nothing broken behind.
+            let lifted = catch_unwind(AssertUnwindSafe(|| (step.lift)(fields)));
+            match lifted.unwrap_or_else(|_panic| Err("the lift to a later version panicked".into())) {
                 Ok(mut lifted) => {
                     lifted.insert("version".to_owned(), Value::from(step.to.as_str()));
                     event.data = Payload::from(lifted);
@@ -202,7 +296,7 @@ mod tests {
                 panic!("{event_type} goes nowhere");
             };
             assert!(
-                Arc::ptr_eq(&found, expected),
+                Arc::ptr_eq(&found.handler, expected),
                 "{event_type} {event_version} went astray"
             );
         }
@@ -248,7 +342,7 @@ mod tests {
         let Route::To(found) = registry.route(&mut old) else {
             panic!("it goes nowhere");
         };
-        assert!(Arc::ptr_eq(&found, &third));
+        assert!(Arc::ptr_eq(&found.handler, &third));
         assert_eq!(
             Value::from(old.data.fields().clone()),
             json!({"version": "3.0", "title": "Ada"})
@@ -274,6 +368,13 @@ mod tests {
         assert!(matches!(
             registry.route(&mut event("a.b", "3.0")),
             Route::NotLifted(why) if why == "no name"
+        ));
+        registry
+            .lift("a.b", "4.0", "9.0", Arc::new(|_| panic!("no")))
+            .unwrap();
+        assert!(matches!(
+            registry.route(&mut event("a.b", "4.0")),
+            Route::NotLifted(why) if why.contains("panicked")
         ));
     }
 }

@@ -26,8 +26,10 @@ const MOST_CHARACTERS: usize = 200;
 
 /// Logs and counts what came of a delivery.
 pub(crate) fn decision(pipeline: &Pipeline, message: &Message, decision: &Decision) {
-    let Decision { event, verdict, took } = decision;
-    count(pipeline, message, event.as_ref(), verdict);
+    let Decision {
+        event, verdict, took, ..
+    } = decision;
+    count(pipeline, message, decision);
     match (event, verdict) {
         (_, Verdict::Refused(refusal)) => refused(pipeline, message, verdict, refusal),
         (Some(event), verdict) => handled(pipeline, event, verdict, took.map(|took| took.as_secs_f64())),
@@ -36,9 +38,9 @@ pub(crate) fn decision(pipeline: &Pipeline, message: &Message, decision: &Decisi
     }
 }
 
-fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict: &Verdict) {
-    let metrics = &pipeline.metrics;
-    let of_type = event.map(|event| metrics.of(&event.event_type));
+fn count(pipeline: &Pipeline, message: &Message, decision: &Decision) {
+    let (metrics, verdict) = (&pipeline.metrics, &decision.verdict);
+    let of_type = decision.event.as_ref().map(|event| metrics.of(&event.event_type));
     match (&of_type, verdict) {
         (Some(of_type), Verdict::Success) => of_type.successes.inc(),
         (of_type, _) => {
@@ -56,6 +58,8 @@ fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict:
             }
         }
         Verdict::Duplicate => metrics.duplicates.inc(),
+        // Where no handler was asked nothing is remembered, and each delivery comes to the same verdict.
+        Verdict::Permanent { .. } if decision.took.is_none() && decision.redelivered => {}
         Verdict::Permanent { .. } => metrics.permanent.inc(),
         Verdict::Refused(Refusal::OtherTenant(_)) => metrics.tenant_mismatch.inc(),
         Verdict::Refused(Refusal::TooLarge(_) | Refusal::Undecodable(_) | Refusal::OtherType) => {
@@ -67,6 +71,8 @@ fn count(pipeline: &Pipeline, message: &Message, event: Option<&Event>, verdict:
         | Verdict::Retryable { .. }
         | Verdict::PermanentBefore
         | Verdict::Overtaken => {}
+        Verdict::Conflict => metrics.conflicts.inc(),
+        Verdict::Displaced => metrics.displaced.inc(),
     }
 }
 
@@ -143,6 +149,22 @@ fn handled(pipeline: &Pipeline, event: &Event, verdict: &Verdict, took: Option<f
             tenant,
             "Event is known never to work; it is given back unhandled."
         ),
+        Verdict::Conflict => line!(
+            error,
+            event,
+            verdict,
+            took,
+            tenant,
+            "Another event with this idempotency key and another payload was processed; this one is given back unhandled."
+        ),
+        Verdict::Displaced => line!(
+            warn,
+            event,
+            verdict,
+            took,
+            tenant,
+            "Event is given back: too many wait for their handler."
+        ),
         Verdict::Overtaken => line!(
             warn,
             event,
@@ -183,7 +205,7 @@ fn refused(pipeline: &Pipeline, message: &Message, verdict: &Verdict, refusal: &
     }
 }
 
-/// An event waits here for another turn.
+/// An event waits here for another attempt.
 pub(crate) fn waiting(event: &Event, why: &str) {
     debug!(
         event_id = %event.event_id,

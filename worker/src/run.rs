@@ -5,8 +5,9 @@ use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 use google_cloud_pubsub::client::Subscriber;
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use crate::{
     process::Pipeline,
     settings::Settings,
     subscriptions::{Source, Subscription},
+    supervise::supervised,
 };
 
 /// A worker, ready to run.
@@ -28,6 +30,31 @@ pub struct Worker {
     pub(crate) listener: TcpListener,
     pub(crate) subscriber: Subscriber,
     pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) signals: Option<Signals>,
+}
+
+/// The signals that stop a worker. They are listened for before anything else is set up: a pod may be deleted while its
+/// worker starts, and has to end in order then too.
+#[derive(Debug)]
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 impl Worker {
@@ -49,17 +76,12 @@ impl Worker {
     ///
     /// # Errors
     /// [`WorkerError::Start`] when signals cannot be listened for.
-    pub async fn run(self) -> Result<(), WorkerError> {
-        let on = |kind| signal(kind).map_err(|error| WorkerError::Start(error.to_string()));
-        let mut terminate = on(SignalKind::terminate())?;
-        let mut interrupt = on(SignalKind::interrupt())?;
-        self.run_until(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        })
-        .await;
+    pub async fn run(mut self) -> Result<(), WorkerError> {
+        let signals = match self.signals.take() {
+            Some(signals) => signals,
+            None => Signals::listen().map_err(|error| WorkerError::Start(error.to_string()))?,
+        };
+        self.run_until(signals.received()).await;
         Ok(())
     }
 
@@ -71,6 +93,7 @@ impl Worker {
             listener,
             subscriber,
             pipeline,
+            signals: _,
         } = self;
         let (health, drain) = (pipeline.health.clone(), pipeline.drain.clone());
         let serving = CancellationToken::new();
@@ -81,19 +104,27 @@ impl Worker {
         let (list_sender, list) = watch::channel(list);
         let (back_sender, back) = watch::channel(0);
         if let Source::File(_) = settings.subscriptions {
-            let watching = settings.subscriptions.clone();
-            let own = settings.tenant.clone();
-            tokio::spawn(watching.watch(own, list_sender, health.clone(), drain.clone()));
+            let (watching, own) = (settings.subscriptions.clone(), settings.tenant.clone());
+            let (health, drain) = (health.clone(), drain.clone());
+            spawn("subscriptions", &pipeline, move |_| {
+                let watching = watching.clone();
+                watching.watch(own.clone(), list_sender.clone(), health.clone(), drain.clone())
+            });
         }
-        tokio::spawn(outage::watch(
-            settings.connection.clone(),
-            back_sender,
-            health.clone(),
-            drain.clone(),
-        ));
-        tokio::spawn(watch_circuit(Arc::clone(&pipeline)));
-        tokio::spawn(note::watch(Arc::clone(&pipeline)));
-        let pulling = tokio::spawn(fleet::pull_all(Arc::clone(&pipeline), subscriber, list, back));
+        let (connection, health_of, drain_of) = (settings.connection.clone(), health.clone(), drain.clone());
+        spawn("reachability", &pipeline, move |_| {
+            outage::watch(
+                connection.clone(),
+                back_sender.clone(),
+                health_of.clone(),
+                drain_of.clone(),
+            )
+        });
+        spawn("circuits", &pipeline, watch_circuits);
+        spawn("store", &pipeline, note::watch);
+        let pulling = spawn("pullers", &pipeline, move |pipeline| {
+            fleet::pull_all(pipeline, subscriber.clone(), list.clone(), back.clone())
+        });
 
         tokio::select! {
             () = stop => tracing::info!("Stops: told to."),
@@ -128,26 +159,90 @@ fn announce(settings: &Settings, list: &[Subscription]) {
     }
 }
 
-/// Says what the circuit believes, for people and probes.
-async fn watch_circuit(pipeline: Arc<Pipeline>) {
-    let mut belief = pipeline.limits.circuit().belief();
-    while let Some(Ok(())) = pipeline.drain.unless_stopping(belief.changed()).await {
-        let now = *belief.borrow_and_update();
-        let (state, why) = match now {
-            Belief::Closed => (0, None),
-            Belief::Probing => (1, Some("it is being tried again")),
-            Belief::Open => (2, Some("it is not there; events wait")),
+/// Starts a task that must run as long as the worker does.
+fn spawn<F>(
+    task: &'static str,
+    pipeline: &Arc<Pipeline>,
+    start: impl Fn(Arc<Pipeline>) -> F + Send + Sync + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send,
+{
+    let pipeline = Arc::clone(pipeline);
+    tokio::spawn(async move {
+        let stop = pipeline.drain.stopping.clone();
+        supervised(task, &pipeline, &stop, || start(Arc::clone(&pipeline))).await;
+    })
+}
+
+/// Reports what the circuits believe, the worst of them, for people and probes.
+async fn watch_circuits(pipeline: Arc<Pipeline>) {
+    let mut beliefs: Vec<_> = pipeline
+        .registry
+        .circuits()
+        .iter()
+        .map(|circuit| circuit.belief())
+        .collect();
+    let mut before = Belief::Closed;
+    let mut since = Instant::now();
+    loop {
+        let worst = |beliefs: &mut Vec<watch::Receiver<Belief>>| {
+            let believed = beliefs.iter_mut().map(|belief| *belief.borrow_and_update());
+            believed.max().unwrap_or(Belief::Closed)
         };
-        pipeline.metrics.circuit_state.set(state);
-        match why {
-            Some(why) => pipeline.health.blocked("handler", why),
-            None => pipeline.health.fine("handler"),
+        let now = worst(&mut beliefs);
+        if (before == Belief::Closed) != (now == Belief::Closed) {
+            since = Instant::now();
         }
-        match now {
-            Belief::Closed => tracing::info!("The handler is there again."),
-            Belief::Probing => tracing::debug!("The handler is tried with one event."),
-            Belief::Open => tracing::warn!("The handler is not there; events wait, and spend no attempt."),
+        if now != before {
+            report_belief(&pipeline, now);
         }
+        if now == Belief::Closed {
+            pipeline.metrics.circuit_open_seconds.set(0);
+        } else {
+            let seconds = i64::try_from(since.elapsed().as_secs()).unwrap_or(i64::MAX);
+            pipeline.metrics.circuit_open_seconds.set(seconds);
+            let why = format!("it is not there; events wait for it since {seconds} s");
+            pipeline.health.blocked("handler", why);
+        }
+        before = now;
+        let changed = futures::future::select_all(
+            beliefs
+                .iter_mut()
+                .map(|belief| Box::pin(async move { belief.changed().await.is_ok() })),
+        );
+        let again = async {
+            match now {
+                Belief::Closed => std::future::pending().await,
+                Belief::Probing | Belief::Open => tokio::time::sleep(Duration::from_secs(1)).await,
+            }
+        };
+        let next = async {
+            tokio::select! {
+                _ = changed => {}
+                () = again => {}
+            }
+        };
+        if pipeline.drain.unless_stopping(next).await.is_none() {
+            return;
+        }
+    }
+}
+
+fn report_belief(pipeline: &Pipeline, now: Belief) {
+    let state = match now {
+        Belief::Closed => 0,
+        Belief::Probing => 1,
+        Belief::Open => 2,
+    };
+    pipeline.metrics.circuit_state.set(state);
+    match now {
+        Belief::Closed => {
+            pipeline.health.fine("handler");
+            tracing::info!("The handler is there again.");
+        }
+        Belief::Probing => tracing::debug!("The handler is tried with a few events."),
+        Belief::Open => tracing::warn!("The handler is not there; events wait, and spend no attempt."),
     }
 }
 

@@ -15,7 +15,10 @@ use value::{
 };
 
 use crate::{
-    handlers::http::HttpSettings, once::redis::RedisSettings, process::UnknownVersion, subscriptions::Source,
+    handlers::http::HttpSettings,
+    once::{Consumer, InvalidConsumer, Memory, redis::RedisSettings},
+    process::UnknownVersion,
+    subscriptions::Source,
     telemetry::Audit,
 };
 
@@ -57,7 +60,11 @@ pub struct Settings {
     /// Where handled events are remembered; a worker that was given a store does not look at it.
     pub store: StoreKind,
     /// How long they are.
-    pub memory: Duration,
+    pub memory: Memory,
+    /// Who handles the events, beside other consumers of the tenant.
+    pub consumer: Consumer,
+    /// The version of the handler, which permanent failures are remembered with; empty for none.
+    pub handler_version: String,
     /// Versions that are understood, of types where not all are; for the binary, as `handler`.
     pub handled_versions: Vec<(EventType, Vec<String>)>,
     /// What becomes of events in other versions.
@@ -158,12 +165,25 @@ impl TryFrom<Flags> for Settings {
                     format!("{text:?} is none of ERROR, WARN, INFO, DEBUG, TRACE"),
                 )
             })?,
-            memory: duration(
-                "IDEMPOTENCY_TTL",
-                &flags.idempotency_ttl,
-                seconds(60),
-                seconds(744 * 3_600),
-            )?,
+            memory: Memory {
+                done: duration(
+                    "IDEMPOTENCY_TTL",
+                    &flags.idempotency_ttl,
+                    seconds(60),
+                    seconds(744 * 3_600),
+                )?,
+                failed: duration(
+                    "PERMANENT_TTL",
+                    &flags.permanent_ttl,
+                    seconds(1),
+                    seconds(744 * 3_600),
+                )?,
+            },
+            consumer: flags
+                .consumer
+                .parse()
+                .map_err(|error: InvalidConsumer| wrong("CONSUMER", error))?,
+            handler_version: given(flags.handler_version).unwrap_or_default(),
             handled_versions: versions(flags.handled_versions)?,
             unknown_version: unknown_version(&flags.unknown_version)?,
             audit: audit(&flags.audit_log)?,
@@ -296,6 +316,23 @@ mod tests {
             (
                 vec![sub, "--idempotency-ttl=1s"],
                 "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
+            ),
+            (
+                vec![sub, "--permanent-ttl=0s"],
+                "PERMANENT_TTL: \"0s\" is not a duration from 1s",
+            ),
+            (
+                vec![sub, "--consumer=a:b"],
+                "CONSUMER: \"a:b\" is not a consumer's name",
+            ),
+            (
+                vec![
+                    sub,
+                    "--handler=http",
+                    "--handler-url=http://h/",
+                    "--handler-status=404",
+                ],
+                "HANDLER_STATUS: \"404\" is not of the form STATUS=MEANING",
             ),
             (
                 vec![sub, "--handler=http", "--handler-url=http://h/", "--batch-size=6"],

@@ -32,6 +32,12 @@ pub struct Subscription {
     /// more, and is acknowledged unhandled here.
     #[serde(default)]
     pub handle_until: Option<Timestamp>,
+    /// After how many deliveries it dead-letters; the fewest that Pub/Sub allows where the list does not say.
+    #[serde(default)]
+    pub max_delivery_attempts: Option<u32>,
+    /// The longest backoff of its retry policy, in seconds; the longest that Pub/Sub allows where the list does not say.
+    #[serde(default)]
+    pub maximum_backoff_seconds: Option<u64>,
 }
 
 /// The file's content. Fields it does not know are for later workers.
@@ -96,6 +102,8 @@ pub fn parse_list(text: &str, project: Option<&ProjectId>) -> Result<Vec<Subscri
                 ordered: false,
                 suspended: false,
                 handle_until: None,
+                max_delivery_attempts: None,
+                maximum_backoff_seconds: None,
             });
         }
     }

@@ -1,7 +1,14 @@
 //! Many events at a time, for handlers that work better so: collected by number, size and wait, while each event keeps
 //! its own claim, lease and verdict.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -11,6 +18,9 @@ use crate::handle::{Event, Handler, Outcome};
 
 /// A batch closes at so many bytes of data: what Pub/Sub allows for one message, and services for one request.
 const MOST_BYTES: usize = 10 * 1024 * 1024;
+
+/// Numbers batches, so that one that fails counts as one failure. Their own range: calls are numbered from 1.
+static NUMBER: AtomicU64 = AtomicU64::new(1 << 63);
 
 /// When a batch is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +37,11 @@ pub trait BatchHandler: Send + Sync + 'static {
     /// Handles events; answers with an outcome for each, in their order. Too few, and the rest counts as
     /// [`Outcome::Retryable`]; so does a panic.
     async fn handle_batch(&self, events: &[Event]) -> Vec<Outcome>;
+
+    /// The handler's version, as [`Handler::version`] has it.
+    fn version(&self) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// A batch handler, as a handler.
@@ -79,16 +94,29 @@ impl Open {
 
 impl<H: BatchHandler> Inner<H> {
     async fn hand_over(&self, batch: Vec<Waiting>) {
-        // Whoever waited too long, or was cut by a stop, has gone.
+        // An event whose handling was cut, by a stop or its time, has left.
         let batch = batch.into_iter().filter(|waiting| !waiting.answer.is_closed());
-        let (events, answers): (Vec<Event>, Vec<_>) =
+        let (events, mut answers): (Vec<Event>, Vec<_>) =
             batch.map(|waiting| (waiting.event, waiting.answer)).unzip();
         if events.is_empty() {
             return;
         }
-        let outcomes = self.handler.handle_batch(&events).await;
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // Nobody is told when nobody waits any more.
+        let outcomes = {
+            let handled = self.handler.handle_batch(&events);
+            let left = futures::future::join_all(answers.iter_mut().map(oneshot::Sender::closed));
+            tokio::select! {
+                biased;
+                outcomes = handled => outcomes,
+                // All were given back: another worker may have them, and this one must not go on beside it.
+                _ = left => return,
+            }
+        };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        for (answer, mut outcome) in answers.into_iter().zip(outcomes) {
+            if let Outcome::Unavailable(unavailable) = &mut outcome {
+                unavailable.batch = Some(number);
+            }
+            // An event that has left needs no answer.
             let _ = answer.send(outcome);
         }
     }
@@ -134,6 +162,10 @@ impl<H: BatchHandler> Handler for Batched<H> {
         answered
             .await
             .unwrap_or_else(|_| Outcome::retryable("the handler of the batch gave no outcome for the event"))
+    }
+
+    fn version(&self) -> Option<Arc<str>> {
+        self.0.handler.version()
     }
 }
 
@@ -210,6 +242,40 @@ mod tests {
                 .count(),
             1
         );
+    }
+
+    /// Notes whether its batch was handled to the end.
+    struct Slow(Arc<AtomicU64>);
+
+    #[async_trait]
+    impl BatchHandler for Slow {
+        async fn handle_batch(&self, events: &[Event]) -> Vec<Outcome> {
+            tokio::time::sleep(WAIT).await;
+            self.0.fetch_add(1, Ordering::SeqCst);
+            vec![Outcome::unavailable("down"); events.len()]
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_ends_with_the_last_of_its_events_and_fails_as_one() {
+        let handled = Arc::default();
+        let settings = BatchSettings { size: 2, wait: WAIT };
+        let batched = Batched::new(Slow(Arc::clone(&handled)), settings);
+        let (one, other) = (event(1), event(1));
+        let both = || async { tokio::join!(batched.handle(&one), batched.handle(&other)) };
+        assert!(tokio::time::timeout(WAIT / 2, both()).await.is_err());
+        tokio::time::sleep(WAIT * 2).await;
+        assert_eq!(
+            handled.load(Ordering::SeqCst),
+            0,
+            "it went on after its events were given back"
+        );
+        let (one, other) = both().await;
+        let batch = |outcome| match outcome {
+            Outcome::Unavailable(unavailable) => unavailable.batch.unwrap(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(batch(one), batch(other));
     }
 
     #[tokio::test(start_paused = true)]

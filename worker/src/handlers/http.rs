@@ -1,9 +1,11 @@
 //! POSTs each event as a CloudEvent to a service, and reads the service's answer as a verdict; or many at a time.
+//! What a status means is in [`StatusTable`].
 
-use std::{borrow::Cow, collections::HashMap, path::PathBuf, time::Duration};
+use std::{borrow::Cow, collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, fmt::rfc2822};
+use parking_lot::RwLock;
 use reqwest::{
     Response, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
@@ -14,8 +16,13 @@ use super::{
     batch::{BatchHandler, BatchSettings},
     client::{Clients, Files},
     cloud_event,
+    status::StatusTable,
 };
-use crate::handle::{Event, Handler, Outcome};
+use crate::{
+    circuit::Alone,
+    failure::Unavailable,
+    handle::{Event, Handler, Outcome},
+};
 
 /// The answer's body says nothing to the worker, but a short one is read so that the connection can be used again.
 const MOST_BODY: usize = 64 * 1024;
@@ -37,6 +44,8 @@ pub struct HttpSettings {
     pub token_file: Option<PathBuf>,
     /// Many events at a time.
     pub batch: Option<BatchSettings>,
+    /// What the service's statuses mean.
+    pub statuses: StatusTable,
 }
 
 impl HttpSettings {
@@ -50,6 +59,7 @@ impl HttpSettings {
             identity_files: None,
             token_file: None,
             batch: None,
+            statuses: StatusTable::default(),
         }
     }
 }
@@ -59,7 +69,13 @@ impl HttpSettings {
 pub struct HttpHandler {
     clients: Clients,
     url: Url,
+    statuses: StatusTable,
+    /// The service's version, as its last answer named it.
+    version: RwLock<Option<Arc<str>>>,
 }
+
+/// The header of an answer that names the service's version.
+const VERSION_HEADER: &str = "handler-version";
 
 /// A body, and what else the request says.
 enum Body<'a> {
@@ -103,13 +119,26 @@ impl HttpHandler {
         Ok(Self {
             clients: Clients::new(files, settings.timeout)?,
             url: settings.url,
+            statuses: settings.statuses,
+            version: RwLock::default(),
         })
+    }
+
+    /// Keeps the service's version. Answers without one are a proxy's, or of a service that has none.
+    fn keep_version(&self, response: &Response) {
+        let named = response.headers().get(VERSION_HEADER);
+        let Some(named) = named.and_then(|value| value.to_str().ok()) else {
+            return;
+        };
+        if self.version.read().as_deref() != Some(named) {
+            *self.version.write() = Some(Arc::from(named));
+        }
     }
 
     async fn post(&self, body: Body<'_>) -> Answer {
         let access = match self.clients.current().await {
             Ok(access) => access,
-            Err(why) => return Answer::None(Outcome::unavailable(why)),
+            Err(why) => return Answer::None(unreachable("files", why).into()),
         };
         let mut request = access.client.post(self.url.clone());
         if let Some(token) = access.token {
@@ -127,16 +156,30 @@ impl HttpHandler {
             }
         }
         match request.send().await {
-            Ok(response) => Answer::Status(response.status(), retry_after(&response), response),
-            Err(error) if error.is_connect() => {
-                Answer::None(Outcome::unavailable("the handler takes no connection"))
+            Ok(response) => {
+                self.keep_version(&response);
+                Answer::Status(response.status(), retry_after(&response), response)
             }
-            Err(error) if error.is_timeout() => Answer::None(Outcome::retryable(
-                "the handler did not answer within HANDLER_TIMEOUT",
-            )),
-            Err(_) => Answer::None(Outcome::retryable("the connection to the handler broke")),
+            // Refused, no such host, no TLS: never the event's fault.
+            Err(error) if error.is_connect() => {
+                Answer::None(unreachable("refused", "the handler takes no connection").into())
+            }
+            Err(error) if error.is_timeout() => Answer::None(
+                Unavailable::new("the handler did not answer within HANDLER_TIMEOUT")
+                    .kind("timeout")
+                    .into(),
+            ),
+            Err(_) => Answer::None(
+                Unavailable::new("the connection to the handler broke")
+                    .kind("broken")
+                    .into(),
+            ),
         }
     }
+}
+
+fn unreachable(kind: &'static str, reason: impl Into<Cow<'static, str>>) -> Unavailable {
+    Unavailable::new(reason).kind(kind).alone(Alone::Never)
 }
 
 #[async_trait]
@@ -146,9 +189,13 @@ impl Handler for HttpHandler {
             Answer::None(outcome) => outcome,
             Answer::Status(status, retry_after, mut response) => {
                 let _ = read(&mut response, MOST_BODY).await;
-                outcome(status, retry_after)
+                self.statuses.outcome(status, retry_after)
             }
         }
+    }
+
+    fn version(&self) -> Option<Arc<str>> {
+        self.version.read().clone()
     }
 }
 
@@ -167,13 +214,13 @@ impl BatchHandler for HttpHandler {
         if status.is_success() {
             return match body {
                 Some(body) if body.is_empty() => all(Outcome::Success),
-                Some(body) => results(&body, events),
+                Some(body) => results(&self.statuses, &body, events),
                 None => all(Outcome::retryable(
                     "the handler's answer to a batch broke off or is too long",
                 )),
             };
         }
-        match outcome(status, retry_after) {
+        match self.statuses.outcome(status, retry_after) {
             // Which of them it means is not said, so each is asked about by itself.
             Outcome::Permanent { .. } if events.len() > 1 => {
                 let mut outcomes = Vec::with_capacity(events.len());
@@ -188,28 +235,14 @@ impl BatchHandler for HttpHandler {
             | Outcome::Unavailable { .. }) => all(outcome),
         }
     }
-}
 
-/// What a status means. The codes that say "not you, not here, not now" are no verdict on the event: they come from a
-/// proxy, a wrong URL or an overloaded service, and would come for every event.
-fn outcome(status: StatusCode, retry_after: Option<Duration>) -> Outcome {
-    let reason = || Cow::from(format!("the handler answered {status}"));
-    match status.as_u16() {
-        200..=299 => Outcome::Success,
-        400 | 410 | 413 | 415 | 422 => Outcome::Permanent { reason: reason() },
-        401 | 403 | 404 | 429 | 503 => Outcome::Unavailable {
-            reason: reason(),
-            retry_after,
-        },
-        _ => Outcome::Retryable {
-            reason: reason(),
-            retry_after,
-        },
+    fn version(&self) -> Option<Arc<str>> {
+        self.version.read().clone()
     }
 }
 
 /// The results of a batch, in the order of its events. What the answer does not name has no verdict.
-fn results(body: &[u8], events: &[Event]) -> Vec<Outcome> {
+fn results(statuses: &StatusTable, body: &[u8], events: &[Event]) -> Vec<Outcome> {
     let Ok(Results { results }) = serde_json::from_slice(body) else {
         let outcome = Outcome::retryable(
             "the handler's answer to a batch is not {\"results\":[{\"idempotencykey\":…,\"status\":…}]}",
@@ -225,7 +258,7 @@ fn results(body: &[u8], events: &[Event]) -> Vec<Outcome> {
             return Outcome::retryable("the handler's answer to the batch does not name the event");
         };
         match StatusCode::from_u16(result.status) {
-            Ok(status) => outcome(status, result.retry_after.map(Duration::from_secs)),
+            Ok(status) => statuses.outcome(status, result.retry_after.map(Duration::from_secs)),
             Err(_) => {
                 Outcome::retryable("the handler's answer to the batch has a status that is none of HTTP's")
             }
@@ -263,23 +296,6 @@ async fn read(response: &mut Response, limit: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn statuses_read_as_documented() {
-        let of = |code| outcome(StatusCode::from_u16(code).unwrap(), None);
-        for code in [200, 201, 202, 204] {
-            assert_eq!(of(code), Outcome::Success, "{code}");
-        }
-        for code in [400, 410, 413, 415, 422] {
-            assert!(matches!(of(code), Outcome::Permanent { .. }), "{code}");
-        }
-        for code in [401, 403, 404, 429, 503] {
-            assert!(matches!(of(code), Outcome::Unavailable { .. }), "{code}");
-        }
-        for code in [301, 302, 307, 402, 405, 408, 409, 500, 502, 504] {
-            assert!(matches!(of(code), Outcome::Retryable { .. }), "{code}");
-        }
-    }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {

@@ -7,18 +7,20 @@ use std::{
 };
 
 use async_trait::async_trait;
+use events::Digest;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::{Claim, DEFAULT_MEMORY, End, IdempotencyStore, Noted, StoreError, Token};
+use super::{Claim, End, IdempotencyStore, Identity, Kept, Memory, Noted, StoreError, Token};
 
-/// Ends remembered at most: at about 100 bytes each this stays below 20 MB, growing included.
+/// Ends remembered at most: at about 130 bytes each this stays below 25 MB, growing included.
 const DEFAULT_CAPACITY: usize = 100_000;
 
-/// Keeps claims and ends in memory. When it is full the oldest end is forgotten; claims never are before they expire.
+/// Keeps claims and ends in memory. When it is full the oldest end is forgotten, which [`IdempotencyStore::check`] reports;
+/// claims never are before they expire.
 #[derive(Debug)]
 pub struct MemoryStore {
-    memory: Duration,
+    memory: Memory,
     capacity: usize,
     secrets: [RandomState; 2],
     state: Mutex<State>,
@@ -27,8 +29,10 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<Key, Entry, BuildHasherDefault<Itself>>,
-    /// Ends by age. An end whose key has been claimed anew since is told by its token.
+    /// Ends by age. An end whose key has been claimed anew since is known by its token.
     ends: VecDeque<(Key, Token)>,
+    /// Ends that were forgotten before their time since the store was checked last.
+    forgotten: u64,
 }
 
 /// Stands for a key: 128 bits of two keyed hashes (`SipHash`, with secrets of this process), so that nobody can make two keys
@@ -66,7 +70,16 @@ impl Hasher for Itself {
 struct Entry {
     token: Token,
     expires: Instant,
-    end: Option<End>,
+    end: Option<Ended>,
+}
+
+/// How an event ended, and what its next delivery is compared with.
+#[derive(Debug, Clone, Copy)]
+struct Ended {
+    end: End,
+    digest: Digest,
+    /// A hash of the message and the handler's version, which a permanent failure counts for.
+    scope: u64,
 }
 
 impl Entry {
@@ -78,20 +91,20 @@ impl Entry {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self::new(DEFAULT_MEMORY, DEFAULT_CAPACITY)
+        Self::new(Memory::default(), DEFAULT_CAPACITY)
     }
 }
 
 impl MemoryStore {
-    /// A store of the usual size that remembers ends for `memory`.
+    /// A store of the usual size that remembers ends for so long.
     #[must_use]
-    pub fn remembering(memory: Duration) -> Self {
+    pub fn remembering(memory: Memory) -> Self {
         Self::new(memory, DEFAULT_CAPACITY)
     }
 
-    /// A store that remembers ends for `memory`, and at most `capacity` of them.
+    /// A store that remembers ends for so long, and at most `capacity` of them.
     #[must_use]
-    pub fn new(memory: Duration, capacity: usize) -> Self {
+    pub fn new(memory: Memory, capacity: usize) -> Self {
         Self {
             memory,
             capacity,
@@ -100,9 +113,26 @@ impl MemoryStore {
         }
     }
 
-    fn key(&self, text: &str) -> Key {
+    fn key(&self, event: &Identity<'_>) -> Key {
         let [first, second] = &self.secrets;
+        let text = (event.event_type, event.key);
         Key(first.hash_one(text), second.hash_one(text))
+    }
+
+    fn scope(&self, event: &Identity<'_>) -> u64 {
+        let [first, _] = &self.secrets;
+        first.hash_one((event.message_id, event.handler_version))
+    }
+
+    /// What an end means for the next delivery; none when the event may be claimed anew.
+    fn claim_after(&self, ended: &Ended, event: &Identity<'_>) -> Option<Claim> {
+        if ended.digest != event.digest {
+            return Some(Claim::Conflict);
+        }
+        match ended.end {
+            End::Done => Some(Claim::Done),
+            End::PermanentlyFailed => (ended.scope == self.scope(event)).then_some(Claim::PermanentlyFailed),
+        }
     }
 }
 
@@ -116,6 +146,7 @@ impl State {
             }
             if current.is_some() {
                 self.entries.remove(&key);
+                self.forgotten += u64::from(!stale);
             }
             self.ends.pop_front();
         }
@@ -131,8 +162,8 @@ impl State {
 
 #[async_trait]
 impl IdempotencyStore for MemoryStore {
-    async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
-        let (key, now) = (self.key(key), Instant::now());
+    async fn claim(&self, event: &Identity<'_>, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
+        let (key, now) = (self.key(event), Instant::now());
         let claimed = Entry {
             token,
             expires: now + expiry,
@@ -143,19 +174,24 @@ impl IdempotencyStore for MemoryStore {
         if let Occupied(found) = &place
             && found.get().expires > now
             && found.get().is_not_ours(token)
+            && let Some(claim) = match &found.get().end {
+                None => Some(Claim::InFlight),
+                Some(ended) => self.claim_after(ended, event),
+            }
         {
-            return Ok(match found.get().end {
-                None => Claim::InFlight,
-                Some(End::Done) => Claim::Done,
-                Some(End::PermanentlyFailed) => Claim::PermanentlyFailed,
-            });
+            return Ok(claim);
         }
         place.insert_entry(claimed);
         Ok(Claim::Claimed)
     }
 
-    async fn extend(&self, key: &str, token: Token, expiry: Duration) -> Result<Noted, StoreError> {
-        let (key, expires) = (self.key(key), Instant::now() + expiry);
+    async fn extend(
+        &self,
+        event: &Identity<'_>,
+        token: Token,
+        expiry: Duration,
+    ) -> Result<Noted, StoreError> {
+        let (key, expires) = (self.key(event), Instant::now() + expiry);
         Ok(match self.state.lock().held(key, token) {
             Some(entry) => {
                 entry.expires = expires;
@@ -165,26 +201,46 @@ impl IdempotencyStore for MemoryStore {
         })
     }
 
-    async fn finish(&self, key: &str, token: Token, end: End) -> Result<Noted, StoreError> {
-        let (key, now) = (self.key(key), Instant::now());
+    async fn finish(&self, event: &Identity<'_>, token: Token, end: End) -> Result<Noted, StoreError> {
+        let (key, now) = (self.key(event), Instant::now());
         let mut state = self.state.lock();
         let Some(entry) = state.held(key, token) else {
             return Ok(Noted::TooLate);
         };
-        entry.end = Some(end);
-        entry.expires = now + self.memory;
+        entry.end = Some(Ended {
+            end,
+            digest: event.digest,
+            scope: self.scope(event),
+        });
+        entry.expires = now + self.memory.of(end);
         state.ends.push_back((key, token));
         state.forget(now, self.capacity);
         Ok(Noted::Yes)
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), StoreError> {
-        let key = self.key(key);
+    async fn release(&self, event: &Identity<'_>, token: Token) -> Result<(), StoreError> {
+        let key = self.key(event);
         let mut state = self.state.lock();
         if state.held(key, token).is_some() {
             state.entries.remove(&key);
         }
         Ok(())
+    }
+
+    async fn forget(&self, event: &Identity<'_>) -> Result<(), StoreError> {
+        let key = self.key(event);
+        let mut state = self.state.lock();
+        if state.entries.get(&key).is_some_and(|entry| entry.end.is_some()) {
+            state.entries.remove(&key);
+        }
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<Kept, StoreError> {
+        Ok(match std::mem::take(&mut self.state.lock().forgotten) {
+            0 => Kept::Yes,
+            forgotten => Kept::Forgot(forgotten),
+        })
     }
 }
 
@@ -193,10 +249,27 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_hours(1);
+    const HOURS: Memory = Memory {
+        done: HOUR,
+        failed: HOUR,
+    };
+
+    fn event(key: &str) -> Identity<'_> {
+        Identity {
+            event_type: "document.ingested",
+            key,
+            digest: Digest::of(&events::Payload::default()),
+            message_id: "1",
+            handler_version: "",
+        }
+    }
 
     async fn claimed(store: &MemoryStore, key: &str) -> Token {
         let token = Token::fresh();
-        assert_eq!(store.claim(key, token, HOUR).await.unwrap(), Claim::Claimed);
+        assert_eq!(
+            store.claim(&event(key), token, HOUR).await.unwrap(),
+            Claim::Claimed
+        );
         token
     }
 
@@ -205,18 +278,27 @@ mod tests {
         let store = MemoryStore::default();
         let token = claimed(&store, "a").await;
         assert_eq!(
-            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            store.claim(&event("a"), Token::fresh(), HOUR).await.unwrap(),
             Claim::InFlight
         );
-        assert_eq!(store.finish("a", token, End::Done).await.unwrap(), Noted::Yes);
-        assert_eq!(store.claim("a", Token::fresh(), HOUR).await.unwrap(), Claim::Done);
-        let token = claimed(&store, "b").await;
-        store.finish("b", token, End::PermanentlyFailed).await.unwrap();
         assert_eq!(
-            store.claim("b", Token::fresh(), HOUR).await.unwrap(),
+            store.finish(&event("a"), token, End::Done).await.unwrap(),
+            Noted::Yes
+        );
+        assert_eq!(
+            store.claim(&event("a"), Token::fresh(), HOUR).await.unwrap(),
+            Claim::Done
+        );
+        let token = claimed(&store, "b").await;
+        store
+            .finish(&event("b"), token, End::PermanentlyFailed)
+            .await
+            .unwrap();
+        assert_eq!(
+            store.claim(&event("b"), Token::fresh(), HOUR).await.unwrap(),
             Claim::PermanentlyFailed
         );
-        tokio::time::advance(DEFAULT_MEMORY).await;
+        tokio::time::advance(Memory::default().done).await;
         claimed(&store, "a").await;
     }
 
@@ -224,7 +306,7 @@ mod tests {
     async fn a_released_claim_is_free_at_once() {
         let store = MemoryStore::default();
         let token = claimed(&store, "a").await;
-        store.release("a", token).await.unwrap();
+        store.release(&event("a"), token).await.unwrap();
         claimed(&store, "a").await;
     }
 
@@ -235,16 +317,25 @@ mod tests {
         tokio::time::advance(HOUR).await;
         let current = claimed(&store, "a").await;
         assert_eq!(
-            store.finish("a", late, End::PermanentlyFailed).await.unwrap(),
+            store
+                .finish(&event("a"), late, End::PermanentlyFailed)
+                .await
+                .unwrap(),
             Noted::TooLate
         );
-        store.release("a", late).await.unwrap();
+        store.release(&event("a"), late).await.unwrap();
         assert_eq!(
-            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            store.claim(&event("a"), Token::fresh(), HOUR).await.unwrap(),
             Claim::InFlight
         );
-        assert_eq!(store.finish("a", current, End::Done).await.unwrap(), Noted::Yes);
-        assert_eq!(store.finish("a", late, End::Done).await.unwrap(), Noted::TooLate);
+        assert_eq!(
+            store.finish(&event("a"), current, End::Done).await.unwrap(),
+            Noted::Yes
+        );
+        assert_eq!(
+            store.finish(&event("a"), late, End::Done).await.unwrap(),
+            Noted::TooLate
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -252,48 +343,107 @@ mod tests {
         let store = MemoryStore::default();
         let token = claimed(&store, "a").await;
         tokio::time::advance(HOUR * 2 / 3).await;
-        assert_eq!(store.extend("a", token, HOUR).await.unwrap(), Noted::Yes);
+        assert_eq!(store.extend(&event("a"), token, HOUR).await.unwrap(), Noted::Yes);
         tokio::time::advance(HOUR * 2 / 3).await;
         assert_eq!(
-            store.claim("a", Token::fresh(), HOUR).await.unwrap(),
+            store.claim(&event("a"), Token::fresh(), HOUR).await.unwrap(),
             Claim::InFlight
         );
         tokio::time::advance(HOUR).await;
         claimed(&store, "a").await;
-        assert_eq!(store.extend("a", token, HOUR).await.unwrap(), Noted::TooLate);
+        assert_eq!(
+            store.extend(&event("a"), token, HOUR).await.unwrap(),
+            Noted::TooLate
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn it_is_bounded_and_keeps_claims() {
-        let store = MemoryStore::new(DEFAULT_MEMORY, 10);
+        let store = MemoryStore::new(Memory::default(), 10);
         let held = claimed(&store, "held").await;
         for i in 0..100 {
             let key = format!("key-{i}");
             let token = claimed(&store, &key).await;
-            store.finish(&key, token, End::Done).await.unwrap();
+            store.finish(&event(&key), token, End::Done).await.unwrap();
         }
         assert!(store.state.lock().entries.len() <= 11);
         assert_eq!(
-            store.claim("key-99", Token::fresh(), HOUR).await.unwrap(),
+            store.claim(&event("key-99"), Token::fresh(), HOUR).await.unwrap(),
             Claim::Done
         );
         assert_eq!(
-            store.claim("held", Token::fresh(), HOUR).await.unwrap(),
+            store.claim(&event("held"), Token::fresh(), HOUR).await.unwrap(),
             Claim::InFlight
         );
-        assert_eq!(store.finish("held", held, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(
+            store.finish(&event("held"), held, End::Done).await.unwrap(),
+            Noted::Yes
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_end_of_a_reused_key_is_not_forgotten_with_its_old_one() {
-        let store = MemoryStore::new(HOUR, 2);
+        let store = MemoryStore::new(HOURS, 2);
         let token = claimed(&store, "a").await;
-        store.finish("a", token, End::Done).await.unwrap();
+        store.finish(&event("a"), token, End::Done).await.unwrap();
         tokio::time::advance(HOUR).await;
         let token = claimed(&store, "a").await;
-        store.finish("a", token, End::Done).await.unwrap();
+        store.finish(&event("a"), token, End::Done).await.unwrap();
         let token = claimed(&store, "b").await;
-        store.finish("b", token, End::Done).await.unwrap();
-        assert_eq!(store.claim("a", Token::fresh(), HOUR).await.unwrap(), Claim::Done);
+        store.finish(&event("b"), token, End::Done).await.unwrap();
+        assert_eq!(
+            store.claim(&event("a"), Token::fresh(), HOUR).await.unwrap(),
+            Claim::Done
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_of_one_type_and_one_payload() {
+        let store = MemoryStore::default();
+        let first = event("own-key");
+        let token = claimed(&store, "own-key").await;
+        store.finish(&first, token, End::Done).await.unwrap();
+        let mut other_type = first;
+        other_type.event_type = "document.updated";
+        let claim = store.claim(&other_type, Token::fresh(), HOUR).await.unwrap();
+        assert_eq!(claim, Claim::Claimed);
+        let mut other_payload = first;
+        let fields = serde_json::Map::from_iter([("a".to_owned(), 1.into())]);
+        other_payload.digest = Digest::of(&fields.into());
+        let claim = store.claim(&other_payload, Token::fresh(), HOUR).await.unwrap();
+        assert_eq!(claim, Claim::Conflict);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_permanent_failure_counts_for_its_message_and_version_and_an_hour() {
+        let store = MemoryStore::default();
+        let first = event("a");
+        for round in 0..4 {
+            let token = claimed(&store, "a").await;
+            store.finish(&first, token, End::PermanentlyFailed).await.unwrap();
+            let claim = store.claim(&first, Token::fresh(), HOUR).await.unwrap();
+            assert_eq!(claim, Claim::PermanentlyFailed);
+            let mut next = first;
+            match round {
+                0 => next.message_id = "2",
+                1 => next.handler_version = "2.1",
+                2 => store.forget(&first).await.unwrap(),
+                _ => tokio::time::advance(Memory::default().failed).await,
+            }
+            let token = Token::fresh();
+            assert_eq!(store.claim(&next, token, HOUR).await.unwrap(), Claim::Claimed);
+            store.release(&next, token).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_forgotten_before_its_time_is_reported_once() {
+        let store = MemoryStore::new(HOURS, 2);
+        for key in ["a", "b", "c", "d"] {
+            let token = claimed(&store, key).await;
+            store.finish(&event(key), token, End::Done).await.unwrap();
+        }
+        assert_eq!(store.check().await.unwrap(), Kept::Forgot(2));
+        assert_eq!(store.check().await.unwrap(), Kept::Yes);
     }
 }

@@ -9,9 +9,13 @@
 //!
 //! | key | value | lives |
 //! |---|---|---|
-//! | `event-worker:{tenant}:key:{idempotency key}` | `claim TOKEN` | `LEASE_DURATION`, and is kept while the handler runs |
-//! | the same | `done TOKEN`, `failed TOKEN` | `IDEMPOTENCY_TTL`, 24 h by default |
-//! | `event-worker:{tenant}:alive` | when it was written first | 30 days: when it is gone the store was emptied |
+//! | `event-worker:{tenant}:{consumer}:{event type}:{idempotency key}` | `claim TOKEN` | `LEASE_DURATION`, and is kept while the handler runs |
+//! | the same | `done TOKEN DIGEST` | `IDEMPOTENCY_TTL`, 24 h by default |
+//! | the same | `failed TOKEN DIGEST SCOPE`, the scope being a hash of message and handler version | `PERMANENT_TTL`, 1 h by default |
+//! | `event-worker:{tenant}:{consumer}:since` | when this release began here, in seconds since 1970; 0 in a store that was new | 30 days since a worker saw it last |
+//! | `event-worker:{tenant}:alive` | when a worker saw it last | the same: when it is gone the store was emptied |
+//!
+//! The release before had keys without consumer and type; they are mirrored for one `IDEMPOTENCY_TTL` (`mirror`).
 //!
 //! A claim is `SET NX PX`; its end is a compare-and-set on the token (a script, so that nothing comes in between).
 //! Redis replicates after it has answered, so a failover may forget the last moments' notes, and what was noted then
@@ -19,8 +23,14 @@
 
 mod address;
 mod link;
+mod mirror;
+mod value;
 
-use std::{fmt::Write as _, time::Duration};
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 pub use address::{RedisSettings, WrongUrl};
 use async_trait::async_trait;
@@ -29,7 +39,10 @@ use jiff::Timestamp;
 use link::Link;
 use redis::{Cmd, Script, ScriptInvocation, cmd};
 
-use super::{Claim, End, IdempotencyStore, Kept, Noted, StoreError, Token};
+use mirror::Mirror;
+use value::Found;
+
+use super::{Claim, Consumer, End, IdempotencyStore, Identity, Kept, Memory, Noted, StoreError, Token};
 
 /// Notes an end. Nothing there is as good as our claim: it expired, and nobody else took it.
 const FINISH: &str = r"
@@ -56,6 +69,22 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then
 end
 return 0";
 
+/// Replaces an end that no longer counts by our claim, unless it is another by now.
+const REPLACE: &str = r"
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+  return 1
+end
+return 0";
+
+/// Forgets an end. Expiring at once instead of deleting: one right less to grant.
+const FORGET: &str = r"
+local found = redis.call('GET', KEYS[1])
+if found and string.sub(found, 1, 5) ~= 'claim' then
+  redis.call('SET', KEYS[1], found, 'PX', 1)
+end
+return 0";
+
 /// A claim that expired between two commands is asked for again this often.
 const TRIES: u32 = 3;
 /// Longer than any outage of a store that keeps its data.
@@ -65,13 +94,16 @@ const ALIVE: Duration = Duration::from_hours(30 * 24);
 #[derive(Debug)]
 pub struct RedisStore {
     link: Link,
+    /// `event-worker:{tenant}:`
     prefix: String,
+    consumer: Consumer,
     /// Tells this worker's tokens from all others'.
     instance: String,
-    memory: Duration,
+    memory: Memory,
     scripts: Scripts,
+    mirror: Mirror,
     /// Whether the mark that the store was seen has been written or found by us.
-    marked: std::sync::atomic::AtomicBool,
+    marked: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -79,13 +111,15 @@ struct Scripts {
     extend: Script,
     finish: Script,
     release: Script,
+    replace: Script,
+    forget: Script,
 }
 
 impl RedisStore {
-    /// A store for one tenant that remembers ends for `memory`. It connects when it is asked first, and again
-    /// whenever a connection broke.
+    /// A store for one consumer of one tenant that remembers ends for so long. It connects when it is asked first, and
+    /// again whenever a connection broke.
     #[must_use]
-    pub fn new(settings: RedisSettings, tenant: &TenantId, memory: Duration) -> Self {
+    pub fn new(settings: RedisSettings, tenant: &TenantId, consumer: Consumer, memory: Memory) -> Self {
         let mut instance = String::new();
         for byte in rand::random::<[u8; 8]>() {
             // Writing to a String cannot fail.
@@ -94,23 +128,36 @@ impl RedisStore {
         Self {
             link: Link::new(settings),
             prefix: format!("event-worker:{tenant}:"),
+            consumer,
             instance,
             memory,
             scripts: Scripts {
                 extend: Script::new(EXTEND),
                 finish: Script::new(FINISH),
                 release: Script::new(RELEASE),
+                replace: Script::new(REPLACE),
+                forget: Script::new(FORGET),
             },
-            marked: std::sync::atomic::AtomicBool::new(false),
+            mirror: Mirror::default(),
+            marked: AtomicBool::new(false),
         }
     }
 
-    fn key(&self, key: &str) -> String {
-        format!("{}key:{key}", self.prefix)
+    fn tenant_key(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
     }
 
-    fn value(&self, what: &str, token: Token) -> String {
-        format!("{what} {}-{}", self.instance, token.number())
+    fn own_key(&self, rest: &str) -> String {
+        format!("{}{}:{rest}", self.prefix, self.consumer)
+    }
+
+    fn key(&self, event: &Identity<'_>) -> String {
+        let (prefix, consumer) = (&self.prefix, &self.consumer);
+        format!("{prefix}{consumer}:{}:{}", event.event_type, event.key)
+    }
+
+    fn token(&self, token: Token) -> String {
+        format!("{}-{}", self.instance, token.number())
     }
 
     async fn ask<T: redis::FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
@@ -119,13 +166,79 @@ impl RedisStore {
             .await
     }
 
-    async fn noted(&self, call: &ScriptInvocation<'_>) -> Result<Noted, StoreError> {
-        let noted: bool = self
-            .link
-            .ask(async |connection| call.invoke_async(connection).await)
-            .await?;
-        Ok(if noted { Noted::Yes } else { Noted::TooLate })
+    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.ask(cmd("GET").arg(key)).await
     }
+
+    /// Whether the key was free.
+    async fn set_new(&self, key: &str, value: &str, lives: Duration) -> Result<bool, StoreError> {
+        let mut set = cmd("SET");
+        set.arg(key)
+            .arg(value)
+            .arg("NX")
+            .arg("PX")
+            .arg(milliseconds(lives));
+        let set: Option<String> = self.ask(&set).await?;
+        Ok(set.is_some())
+    }
+
+    async fn call(&self, call: &ScriptInvocation<'_>) -> Result<bool, StoreError> {
+        self.link
+            .ask(async |connection| call.invoke_async(connection).await)
+            .await
+    }
+
+    async fn extended(&self, key: &str, own: &str, expiry: Duration) -> Result<bool, StoreError> {
+        let mut call = self.scripts.extend.key(key);
+        call.arg(own).arg(milliseconds(expiry));
+        self.call(&call).await
+    }
+
+    async fn finished(&self, key: &str, own: &str, end: &str, lives: Duration) -> Result<bool, StoreError> {
+        let mut call = self.scripts.finish.key(key);
+        call.arg(own).arg(end).arg(milliseconds(lives));
+        self.call(&call).await
+    }
+
+    async fn released(&self, key: &str, own: &str) -> Result<(), StoreError> {
+        let mut call = self.scripts.release.key(key);
+        call.arg(own);
+        self.call(&call).await.map(drop)
+    }
+
+    /// Claims the key of this release.
+    async fn claim_own(
+        &self,
+        event: &Identity<'_>,
+        token: Token,
+        expiry: Duration,
+    ) -> Result<Claim, StoreError> {
+        let (key, own) = (self.key(event), value::claim(&self.token(token)));
+        for _ in 0..TRIES {
+            if self.set_new(&key, &own, expiry).await? {
+                return Ok(Claim::Claimed);
+            }
+            let Some(found) = self.get(&key).await? else {
+                continue;
+            };
+            match value::found(&found, &own, event) {
+                Found::Answer(claim) => return Ok(claim),
+                Found::Foreign => return Err(StoreError(format!("{key} holds something else"))),
+                Found::Outdated => {
+                    let mut call = self.scripts.replace.key(&key);
+                    call.arg(&found).arg(&own).arg(milliseconds(expiry));
+                    if self.call(&call).await? {
+                        return Ok(Claim::Claimed);
+                    }
+                }
+            }
+        }
+        Ok(Claim::InFlight)
+    }
+}
+
+fn noted(yes: bool) -> Noted {
+    if yes { Noted::Yes } else { Noted::TooLate }
 }
 
 fn milliseconds(span: Duration) -> u64 {
@@ -134,72 +247,81 @@ fn milliseconds(span: Duration) -> u64 {
 
 #[async_trait]
 impl IdempotencyStore for RedisStore {
-    async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
-        let (key, own) = (self.key(key), self.value("claim", token));
-        let mut set = cmd("SET");
-        set.arg(&key)
-            .arg(&own)
-            .arg("NX")
-            .arg("PX")
-            .arg(milliseconds(expiry));
-        let mut get = cmd("GET");
-        get.arg(&key);
-        for _ in 0..TRIES {
-            let set: Option<String> = self.ask(&set).await?;
-            if set.is_some() {
-                return Ok(Claim::Claimed);
-            }
-            let found: Option<String> = self.ask(&get).await?;
-            let Some(found) = found else { continue };
-            return match found.split(' ').next() {
-                // Ours already: the answer to our SET got lost.
-                Some("claim") if found == own => Ok(Claim::Claimed),
-                Some("claim") => Ok(Claim::InFlight),
-                Some("done") => Ok(Claim::Done),
-                Some("failed") => Ok(Claim::PermanentlyFailed),
-                _ => Err(StoreError(format!("{key} holds something else"))),
-            };
+    async fn claim(&self, event: &Identity<'_>, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
+        let mirrors = self.mirrors().await?;
+        let claim = self.claim_own(event, token, expiry).await?;
+        if !mirrors || claim != Claim::Claimed {
+            return Ok(claim);
         }
-        Ok(Claim::InFlight)
+        let old = self.claim_mirrored(event, token, expiry).await?;
+        if old != Claim::Claimed {
+            self.released(&self.key(event), &value::claim(&self.token(token)))
+                .await?;
+        }
+        Ok(old)
     }
 
-    async fn extend(&self, key: &str, token: Token, expiry: Duration) -> Result<Noted, StoreError> {
-        let mut call = self.scripts.extend.key(self.key(key));
-        call.arg(self.value("claim", token)).arg(milliseconds(expiry));
-        self.noted(&call).await
+    async fn extend(
+        &self,
+        event: &Identity<'_>,
+        token: Token,
+        expiry: Duration,
+    ) -> Result<Noted, StoreError> {
+        if self.mirrors().await? {
+            self.extend_mirrored(event, token, expiry).await?;
+        }
+        let own = value::claim(&self.token(token));
+        self.extended(&self.key(event), &own, expiry).await.map(noted)
     }
 
-    async fn finish(&self, key: &str, token: Token, end: End) -> Result<Noted, StoreError> {
-        let value = match end {
-            End::Done => "done",
-            End::PermanentlyFailed => "failed",
-        };
-        let mut call = self.scripts.finish.key(self.key(key));
-        call.arg(self.value("claim", token))
-            .arg(self.value(value, token))
-            .arg(milliseconds(self.memory));
-        self.noted(&call).await
+    async fn finish(&self, event: &Identity<'_>, token: Token, end: End) -> Result<Noted, StoreError> {
+        if self.mirrors().await? {
+            self.finish_mirrored(event, token, end).await?;
+        }
+        let token = self.token(token);
+        let (own, ended) = (value::claim(&token), value::end(event, &token, end));
+        self.finished(&self.key(event), &own, &ended, self.memory.of(end))
+            .await
+            .map(noted)
     }
 
-    async fn release(&self, key: &str, token: Token) -> Result<(), StoreError> {
-        let mut call = self.scripts.release.key(self.key(key));
-        call.arg(self.value("claim", token));
-        self.link
-            .ask(async |connection| call.invoke_async(connection).await)
+    async fn release(&self, event: &Identity<'_>, token: Token) -> Result<(), StoreError> {
+        if self.mirrors().await? {
+            self.release_mirrored(event, token).await?;
+        }
+        self.released(&self.key(event), &value::claim(&self.token(token)))
             .await
     }
 
+    async fn forget(&self, event: &Identity<'_>) -> Result<(), StoreError> {
+        for key in [self.key(event), self.old_key(event)] {
+            self.call(&self.scripts.forget.key(key)).await?;
+        }
+        Ok(())
+    }
+
     async fn check(&self) -> Result<Kept, StoreError> {
-        let mut set = cmd("SET");
-        set.arg(format!("{}alive", self.prefix))
-            .arg(Timestamp::now().to_string())
-            .arg("NX")
-            .arg("PX")
-            .arg(milliseconds(ALIVE));
-        let written: Option<String> = self.ask(&set).await?;
-        let seen_before = self.marked.swap(true, std::sync::atomic::Ordering::Relaxed);
+        // Before the mark below makes a new store look like a used one.
+        self.mirrors().await?;
+        let alive = self.tenant_key("alive");
+        let refresh = async |key: &str, value: &str| {
+            let mut set = cmd("SET");
+            set.arg(key)
+                .arg(value)
+                .arg("XX")
+                .arg("PX")
+                .arg(milliseconds(ALIVE));
+            self.ask::<Option<String>>(&set).await.map(|set| set.is_some())
+        };
+        let now = Timestamp::now().to_string();
+        let was_there = refresh(&alive, &now).await? || !self.set_new(&alive, &now, ALIVE).await?;
+        let since = self.own_key("since");
+        if let Some(began) = self.get(&since).await? {
+            refresh(&since, &began).await?;
+        }
+        let seen_before = self.marked.swap(true, Ordering::Relaxed);
         // A store that is new to us may be new to everybody.
-        Ok(if written.is_some() && seen_before {
+        Ok(if seen_before && !was_there {
             Kept::Lost
         } else {
             Kept::Yes

@@ -94,6 +94,14 @@ pub struct Flags {
     /// A file with a token that is sent to that service as "Authorization: Bearer".
     #[arg(long, env = "HANDLER_TOKEN_FILE", value_name = "PATH")]
     pub(super) handler_token_file: Option<String>,
+    /// What the service's answers mean, where that is not the default: 404=permanent,5xx=retry. Meanings: success; retry;
+    /// permanent; pending (the service may be down: retry when other events succeed meanwhile); pending-permanent.
+    #[arg(long, env = "HANDLER_STATUS", value_name = "LIST")]
+    pub(super) handler_status: Option<String>,
+    /// The version of the handler: a permanent failure that another version found is asked about again. A service may
+    /// name it itself, in the header Handler-Version of its answers.
+    #[arg(long, env = "HANDLER_VERSION", value_name = "TEXT")]
+    pub(super) handler_version: Option<String>,
     /// Events handed to that service at a time: 1 to 1000, at most MAX_CONCURRENT_MESSAGES. More than one are posted
     /// as application/cloudevents-batch+json.
     #[arg(long, env = "BATCH_SIZE", value_name = "N", default_value = "1")]
@@ -122,6 +130,14 @@ pub struct Flags {
     /// How long a handled event is remembered: 1m to 31d (744h).
     #[arg(long, env = "IDEMPOTENCY_TTL", value_name = "DURATION", default_value = "24h")]
     pub(super) idempotency_ttl: String,
+    /// How long it is remembered that an event can never work, so that its handler is not asked at each redelivery: 1s to
+    /// 31d. It counts for the same message and the same HANDLER_VERSION alone.
+    #[arg(long, env = "PERMANENT_TTL", value_name = "DURATION", default_value = "1h")]
+    pub(super) permanent_ttl: String,
+    /// Who handles the events: two consumers of one tenant on one store each handle every event. The same for all
+    /// replicas of a worker, and for its later versions.
+    #[arg(long, env = "CONSUMER", value_name = "NAME", default_value = "worker")]
+    pub(super) consumer: String,
     /// The store's user, instead of the URL's.
     #[arg(long, env = "IDEMPOTENCY_USERNAME", value_name = "NAME")]
     pub(super) idempotency_username: Option<String>,

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::{Flags, HandlerKind, StoreKind, WrongSetting, wrong};
 use crate::{
-    handlers::{batch::BatchSettings, http::HttpSettings},
+    handlers::{batch::BatchSettings, http::HttpSettings, status::InvalidStatus},
     once::redis::RedisSettings,
     process::UnknownVersion,
     subscriptions::{Source, parse_list},
@@ -90,6 +90,12 @@ fn http(flags: &Flags, max_concurrent: usize, timeout: Duration) -> Result<HttpS
         )?,
         token_file: path(flags.handler_token_file.as_deref()),
         batch: (size > 1).then_some(BatchSettings { size, wait }),
+        statuses: flags
+            .handler_status
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error: InvalidStatus| wrong("HANDLER_STATUS", error))?,
     })
 }
 

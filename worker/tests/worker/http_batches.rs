@@ -124,7 +124,7 @@ async fn a_batch_is_a_json_array_of_cloud_events_with_a_result_for_each() {
     assert!(matches!(outcomes[1], Outcome::Permanent { .. }));
     let wait = Some(Duration::from_secs(7));
     assert!(matches!(&outcomes[2], Outcome::Retryable { retry_after, .. } if *retry_after == wait));
-    assert!(matches!(&outcomes[3], Outcome::Unavailable { retry_after, .. } if *retry_after == wait));
+    assert!(matches!(&outcomes[3], Outcome::Unavailable(busy) if busy.retry_after() == wait));
     assert!(retryable(&outcomes[4]) && retryable(&outcomes[5]));
     let sent = &seen.lock()[0][0];
     let first = &events[0];

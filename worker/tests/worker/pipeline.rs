@@ -17,12 +17,13 @@ use event_worker::{
     limits::Limits,
     message::{Delivery, Lease, Message, NotConfirmed},
     metrics::Metrics,
-    once::{Claim, End, IdempotencyStore, MemoryStore, Noted, StoreError, Token},
+    once::{Claim, End, IdempotencyStore, Identity, MemoryStore, Noted, StoreError, Token},
     process::{Pipeline, process},
+    redelivery::Redeliveries,
     registry::Registry,
     trace::Traces,
 };
-use events::{DomainEvent, EventFactory, EventType, TenantId};
+use events::{Digest, DomainEvent, EventFactory, EventType, TenantId};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, time::Instant};
 
@@ -63,21 +64,41 @@ impl Flaky {
 
 #[async_trait]
 impl IdempotencyStore for Flaky {
-    async fn claim(&self, key: &str, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
+    async fn claim(&self, event: &Identity<'_>, token: Token, expiry: Duration) -> Result<Claim, StoreError> {
         self.up()?;
-        self.inner.claim(key, token, expiry).await
+        self.inner.claim(event, token, expiry).await
     }
-    async fn extend(&self, key: &str, token: Token, expiry: Duration) -> Result<Noted, StoreError> {
+    async fn extend(
+        &self,
+        event: &Identity<'_>,
+        token: Token,
+        expiry: Duration,
+    ) -> Result<Noted, StoreError> {
         self.up()?;
-        self.inner.extend(key, token, expiry).await
+        self.inner.extend(event, token, expiry).await
     }
-    async fn finish(&self, key: &str, token: Token, end: End) -> Result<Noted, StoreError> {
+    async fn finish(&self, event: &Identity<'_>, token: Token, end: End) -> Result<Noted, StoreError> {
         self.up()?;
-        self.inner.finish(key, token, end).await
+        self.inner.finish(event, token, end).await
     }
-    async fn release(&self, key: &str, token: Token) -> Result<(), StoreError> {
+    async fn release(&self, event: &Identity<'_>, token: Token) -> Result<(), StoreError> {
         self.up()?;
-        self.inner.release(key, token).await
+        self.inner.release(event, token).await
+    }
+    async fn forget(&self, event: &Identity<'_>) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.forget(event).await
+    }
+}
+
+/// As the pipeline names it to its store.
+fn identity<'a>(event: &'a DomainEvent, key: &'a str) -> Identity<'a> {
+    Identity {
+        event_type: event.event_type.as_str(),
+        key,
+        digest: Digest::of(&event.data),
+        message_id: "1",
+        handler_version: "",
     }
 }
 
@@ -111,6 +132,7 @@ fn message(event: &DomainEvent) -> Message {
         in_order: false,
         superseded: false,
         delivery_attempt: Some(1),
+        max_delivery_attempts: None,
     }
 }
 
@@ -127,6 +149,8 @@ impl Bench {
         let pipeline = Pipeline {
             tenant: tenant("tenant-123"),
             registry,
+            handler_version: String::new(),
+            redeliveries: Redeliveries::default(),
             store: Arc::<Flaky>::clone(&store),
             limits: Limits::new(2),
             metrics: Arc::new(Metrics::new().unwrap()),
@@ -168,11 +192,11 @@ impl Bench {
         let lease: Box<dyn Lease> = Box::new(Remembers(Some(sender)));
         self.pipeline.drain.deliveries.spawn(async move {
             // As the pull does it.
-            let admitted = pipeline.drain.unless_stopping(pipeline.limits.admit()).await;
-            let Some(leave) = admitted else {
+            let admitted = pipeline.drain.unless_stopping(pipeline.limits.slot()).await;
+            let Some(slot) = admitted else {
                 return lease.nack();
             };
-            process(&pipeline, Delivery { message, lease }, leave).await;
+            process(&pipeline, Delivery { message, lease }, slot).await;
         });
         told
     }
@@ -379,7 +403,7 @@ async fn an_outage_of_the_handler_spends_no_attempt() {
             .await
             .is_err()
     );
-    assert!(!bench.pipeline.limits.circuit().is_closed());
+    assert!(!bench.pipeline.registry.all_there());
     let calls_when_open = bench.calls();
     assert!(
         calls_when_open < 20,
@@ -389,7 +413,7 @@ async fn an_outage_of_the_handler_spends_no_attempt() {
         assert_eq!(told.await.unwrap(), Told::Ack);
     }
     assert_eq!(bench.calls(), 60);
-    assert!(bench.pipeline.limits.circuit().is_closed());
+    assert!(bench.pipeline.registry.all_there());
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,7 +435,7 @@ async fn an_event_that_the_handler_alone_turns_away_is_given_back() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(told, Told::Nack);
-    assert!(bench.pipeline.limits.circuit().is_closed());
+    assert!(bench.pipeline.registry.all_there());
 }
 
 #[tokio::test(start_paused = true)]
@@ -433,10 +457,11 @@ async fn a_stop_gives_back_what_waits_and_lets_handlers_finish() {
     assert_eq!(cut.await.unwrap(), Told::Nack);
     // What was cut is free for the next worker of a shared store.
     let key = slow.idempotency_key();
+    let free = identity(&slow, &key);
     let claim = bench
         .store
         .inner
-        .claim(&key, Token::fresh(), Duration::from_secs(1));
+        .claim(&free, Token::fresh(), Duration::from_secs(1));
     assert_eq!(claim.await.unwrap(), Claim::Claimed);
 }
 
@@ -475,12 +500,12 @@ async fn a_claim_that_another_took_meanwhile_counts_for_nothing() {
         async move {
             store.away.store(true, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_secs(90)).await;
-            let (key, other) = (event.idempotency_key(), Token::fresh());
-            let claim = store.inner.claim(key, other, Duration::from_mins(1)).await;
+            let (identity, other) = (identity(&event, event.idempotency_key()), Token::fresh());
+            let claim = store.inner.claim(&identity, other, Duration::from_mins(1)).await;
             assert_eq!(claim.unwrap(), Claim::Claimed);
             store
                 .inner
-                .finish(key, other, End::PermanentlyFailed)
+                .finish(&identity, other, End::PermanentlyFailed)
                 .await
                 .unwrap();
             store.away.store(false, Ordering::SeqCst);
@@ -502,7 +527,8 @@ async fn a_claim_lives_as_long_as_its_handler() {
     let first = bench.start(message(&event));
     tokio::time::sleep(Duration::from_secs(100)).await;
     let key = event.idempotency_key();
-    let claim = bench.store.claim(&key, Token::fresh(), Duration::from_secs(1));
+    let free = identity(&event, &key);
+    let claim = bench.store.claim(&free, Token::fresh(), Duration::from_secs(1));
     assert_eq!(claim.await.unwrap(), Claim::InFlight);
     assert_eq!(first.await.unwrap(), Told::Ack);
 }
@@ -519,6 +545,7 @@ async fn unknown_versions_may_be_kept_for_a_newer_worker() {
     assert_eq!(bench.count("retryable"), 1);
     // Nothing is remembered against it.
     let key = event.idempotency_key();
-    let claim = bench.store.claim(&key, Token::fresh(), Duration::from_secs(1));
+    let free = identity(&event, &key);
+    let claim = bench.store.claim(&free, Token::fresh(), Duration::from_secs(1));
     assert_eq!(claim.await.unwrap(), Claim::Claimed);
 }

@@ -8,14 +8,30 @@ use crate::support::{
     until,
 };
 use event_worker::once::{
-    Claim, End, IdempotencyStore, Kept, Noted, RedisStore, Token, redis::RedisSettings,
+    Claim, Consumer, End, IdempotencyStore, Identity, Kept, Memory, Noted, RedisStore, Token,
+    redis::RedisSettings,
 };
-use events::TenantId;
+use events::{Digest, Payload, TenantId};
 
 const DAY: Duration = Duration::from_hours(24);
+const MEMORY: Memory = Memory {
+    done: DAY,
+    failed: DAY,
+};
 
 fn store_of(tenant: &str, settings: RedisSettings) -> RedisStore {
-    RedisStore::new(settings, &TenantId::parse(tenant).unwrap(), DAY)
+    let tenant = TenantId::parse(tenant).unwrap();
+    RedisStore::new(settings, &tenant, Consumer::default(), MEMORY)
+}
+
+fn event(key: &str) -> Identity<'_> {
+    Identity {
+        event_type: "document.ingested",
+        key,
+        digest: Digest::of(&Payload::default()),
+        message_id: "1",
+        handler_version: "",
+    }
 }
 
 fn store(url: &str) -> RedisStore {
@@ -24,12 +40,15 @@ fn store(url: &str) -> RedisStore {
 
 async fn claimed(store: &RedisStore, key: &str, expiry: Duration) -> Token {
     let token = Token::fresh();
-    assert_eq!(store.claim(key, token, expiry).await.unwrap(), Claim::Claimed);
+    assert_eq!(
+        store.claim(&event(key), token, expiry).await.unwrap(),
+        Claim::Claimed
+    );
     token
 }
 
 async fn claim(store: &RedisStore, key: &str) -> Claim {
-    store.claim(key, Token::fresh(), LONG).await.unwrap()
+    store.claim(&event(key), Token::fresh(), LONG).await.unwrap()
 }
 
 #[tokio::test]
@@ -43,10 +62,13 @@ async fn an_event_is_claimed_once_and_its_end_is_remembered_for_all_workers() {
         let token = claimed(&one, key, LONG).await;
         assert_eq!(claim(&other, key).await, Claim::InFlight);
         assert_eq!(claim(&one, key).await, Claim::InFlight);
-        assert_eq!(one.finish(key, token, end).await.unwrap(), Noted::Yes);
+        assert_eq!(one.finish(&event(key), token, end).await.unwrap(), Noted::Yes);
         assert_eq!(claim(&other, key).await, known);
         let left: i64 = redis
-            .ask(&["PTTL", &format!("event-worker:tenant-123:key:{key}")])
+            .ask(&[
+                "PTTL",
+                &format!("event-worker:tenant-123:worker:document.ingested:{key}"),
+            ])
             .await;
         let left = Duration::from_millis(u64::try_from(left).unwrap());
         assert!(left <= DAY && left > Duration::from_hours(23), "{left:?}");
@@ -58,9 +80,15 @@ async fn a_question_whose_answer_got_lost_can_be_asked_again() {
     let redis = Redis::start().await;
     let store = store(&redis.url());
     let token = claimed(&store, "a", LONG).await;
-    assert_eq!(store.claim("a", token, LONG).await.unwrap(), Claim::Claimed);
+    assert_eq!(
+        store.claim(&event("a"), token, LONG).await.unwrap(),
+        Claim::Claimed
+    );
     for _ in 0..2 {
-        assert_eq!(store.finish("a", token, End::Done).await.unwrap(), Noted::Yes);
+        assert_eq!(
+            store.finish(&event("a"), token, End::Done).await.unwrap(),
+            Noted::Yes
+        );
     }
 }
 
@@ -69,13 +97,13 @@ async fn a_released_claim_is_free_at_once() {
     let redis = Redis::start().await;
     let [one, other] = [store(&redis.url()), store(&redis.url())];
     let token = claimed(&one, "a", LONG).await;
-    one.release("a", token).await.unwrap();
+    one.release(&event("a"), token).await.unwrap();
     until("a free claim", || async {
         (claim(&other, "a").await == Claim::Claimed).then_some(())
     })
     .await;
     // Somebody else's claim is not ours to give back.
-    one.release("a", token).await.unwrap();
+    one.release(&event("a"), token).await.unwrap();
     assert_eq!(claim(&one, "a").await, Claim::InFlight);
 }
 
@@ -87,19 +115,31 @@ async fn a_lost_lease_s_late_result_overwrites_nothing() {
     let late = claimed(&stalled, "a", Duration::from_millis(20)).await;
     let token = Token::fresh();
     until("the claim to expire", || async {
-        let claim = quick.claim("a", token, LONG).await.unwrap();
+        let claim = quick.claim(&event("a"), token, LONG).await.unwrap();
         (claim == Claim::Claimed).then_some(())
     })
     .await;
     for end in [End::PermanentlyFailed, End::Done] {
-        assert_eq!(stalled.finish("a", late, end).await.unwrap(), Noted::TooLate);
+        assert_eq!(
+            stalled.finish(&event("a"), late, end).await.unwrap(),
+            Noted::TooLate
+        );
     }
-    assert_eq!(stalled.extend("a", late, LONG).await.unwrap(), Noted::TooLate);
-    stalled.release("a", late).await.unwrap();
-    assert_eq!(claim(&stalled, "a").await, Claim::InFlight);
-    assert_eq!(quick.finish("a", token, End::Done).await.unwrap(), Noted::Yes);
     assert_eq!(
-        stalled.finish("a", late, End::PermanentlyFailed).await.unwrap(),
+        stalled.extend(&event("a"), late, LONG).await.unwrap(),
+        Noted::TooLate
+    );
+    stalled.release(&event("a"), late).await.unwrap();
+    assert_eq!(claim(&stalled, "a").await, Claim::InFlight);
+    assert_eq!(
+        quick.finish(&event("a"), token, End::Done).await.unwrap(),
+        Noted::Yes
+    );
+    assert_eq!(
+        stalled
+            .finish(&event("a"), late, End::PermanentlyFailed)
+            .await
+            .unwrap(),
         Noted::TooLate
     );
     assert_eq!(claim(&stalled, "a").await, Claim::Done);
@@ -110,15 +150,20 @@ async fn a_claim_is_kept_up_and_an_expired_one_that_nobody_took_still_counts() {
     let redis = Redis::start().await;
     let store = store(&redis.url());
     let token = claimed(&store, "a", Duration::from_millis(20)).await;
-    assert_eq!(store.extend("a", token, LONG).await.unwrap(), Noted::Yes);
+    assert_eq!(store.extend(&event("a"), token, LONG).await.unwrap(), Noted::Yes);
     assert_eq!(claim(&store, "a").await, Claim::InFlight);
     let token = claimed(&store, "b", Duration::from_millis(20)).await;
     until("the claim to expire", || async {
-        let there: bool = redis.ask(&["EXISTS", "event-worker:tenant-123:key:b"]).await;
+        let there: bool = redis
+            .ask(&["EXISTS", "event-worker:tenant-123:worker:document.ingested:b"])
+            .await;
         (!there).then_some(())
     })
     .await;
-    assert_eq!(store.finish("b", token, End::Done).await.unwrap(), Noted::Yes);
+    assert_eq!(
+        store.finish(&event("b"), token, End::Done).await.unwrap(),
+        Noted::Yes
+    );
     assert_eq!(claim(&store, "b").await, Claim::Done);
 }
 
@@ -128,7 +173,7 @@ async fn tenants_do_not_see_each_other() {
     let settings = || RedisSettings::parse(&redis.url()).unwrap();
     let [one, other] = ["tenant-123", "tenant-456"].map(|tenant| store_of(tenant, settings()));
     let token = claimed(&one, "a", LONG).await;
-    one.finish("a", token, End::Done).await.unwrap();
+    one.finish(&event("a"), token, End::Done).await.unwrap();
     claimed(&other, "a", LONG).await;
 }
 
@@ -150,19 +195,23 @@ async fn a_user_limited_to_its_tenant_s_keys_is_enough_and_no_more() {
     let url = format!("redis://tenant-123:s3cret@127.0.0.1:{}", redis.port);
     let own = store(&url);
     let token = claimed(&own, "a", LONG).await;
-    own.extend("a", token, LONG).await.unwrap();
-    own.release("a", token).await.unwrap();
+    own.extend(&event("a"), token, LONG).await.unwrap();
+    own.release(&event("a"), token).await.unwrap();
     let token = claimed(&own, "b", LONG).await;
-    own.finish("b", token, End::Done).await.unwrap();
+    own.finish(&event("b"), token, End::Done).await.unwrap();
     own.check().await.unwrap();
     let other = store_of("tenant-456", RedisSettings::parse(&url).unwrap());
     let error = other
-        .claim("a", Token::fresh(), LONG)
+        .claim(&event("a"), Token::fresh(), LONG)
         .await
         .unwrap_err()
         .to_string();
     assert!(error.contains("NOPERM"), "{error}");
-    let error = other.finish("a", token, End::Done).await.unwrap_err().to_string();
+    let error = other
+        .finish(&event("a"), token, End::Done)
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("NOPERM"), "{error}");
     assert!(other.check().await.is_err());
     let keys: Vec<String> = redis.ask(&["KEYS", "*tenant-456*"]).await;
@@ -207,14 +256,17 @@ async fn a_server_that_goes_away_is_an_error_until_it_is_back() {
     let token = claimed(&store, "a", LONG).await;
     redis.kill();
     let error = until("an error", || async {
-        store.claim("b", Token::fresh(), LONG).await.err()
+        store.claim(&event("b"), Token::fresh(), LONG).await.err()
     });
     assert!(error.await.to_string().contains("not reachable"));
     redis.restart().await;
     until("recovery", || async { store.check().await.ok() }).await;
     // It had written down what it was told.
     assert_eq!(claim(&store, "a").await, Claim::InFlight);
-    assert_eq!(store.finish("a", token, End::Done).await.unwrap(), Noted::Yes);
+    assert_eq!(
+        store.finish(&event("a"), token, End::Done).await.unwrap(),
+        Noted::Yes
+    );
 }
 
 #[tokio::test]
@@ -302,10 +354,12 @@ async fn sentinels_lead_to_the_server_that_may_be_written_to() {
     let store = store(&url);
     until("the first server", || async { store.check().await.ok() }).await;
     let token = claimed(&store, "a", LONG).await;
-    store.finish("a", token, End::Done).await.unwrap();
+    store.finish(&event("a"), token, End::Done).await.unwrap();
     // WAIT knows only its own connection's writes, so what is waited for is the value itself.
     until("the replica to have it", || async {
-        let there: bool = second.ask(&["EXISTS", "event-worker:tenant-123:key:a"]).await;
+        let there: bool = second
+            .ask(&["EXISTS", "event-worker:tenant-123:worker:document.ingested:a"])
+            .await;
         there.then_some(())
     })
     .await;
