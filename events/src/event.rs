@@ -23,6 +23,8 @@ pub mod attribute {
     pub const VERSION: &str = "version";
     /// The W3C trace context of the publisher (<https://www.w3.org/TR/trace-context/#traceparent-header>).
     pub const TRACEPARENT: &str = "traceparent";
+    /// What tracing systems keep beside it (<https://www.w3.org/TR/trace-context/#tracestate-header>).
+    pub const TRACESTATE: &str = "tracestate";
 }
 
 /// The longest id, in bytes: what fits an attribute's value and a store's key several times over.

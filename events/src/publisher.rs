@@ -38,6 +38,8 @@ pub struct PublishOptions {
     pub ordering_key: Option<String>,
     /// The publisher's trace context, so that a worker's spans join its trace.
     pub traceparent: Option<String>,
+    /// What its tracing system keeps beside it.
+    pub tracestate: Option<String>,
 }
 
 impl EventPublisher {
@@ -69,10 +71,12 @@ impl EventPublisher {
         if let Some(key) = &options.ordering_key {
             message = message.set_ordering_key(key);
         }
-        if let Some(traceparent) = &options.traceparent {
-            message
-                .attributes
-                .insert(attribute::TRACEPARENT.to_owned(), traceparent.clone());
+        for (name, value) in [
+            (attribute::TRACEPARENT, &options.traceparent),
+            (attribute::TRACESTATE, &options.tracestate),
+        ] {
+            let value = value.clone().map(|value| (name.to_owned(), value));
+            message.attributes.extend(value);
         }
         self.publisher
             .publish(message)

@@ -49,6 +49,7 @@ fn event(source: &str) -> Event {
         message_id: "1".to_owned(),
         bytes: 100,
         traceparent: Some(TRACE.to_owned()),
+        tracestate: None,
         delivery_attempt: None,
         published_at: None,
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),

@@ -61,6 +61,7 @@ fn context() -> Context {
         message_id: "1".to_owned(),
         bytes: 100,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        tracestate: None,
         delivery_attempt: Some(2),
         published_at: None,
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
