@@ -173,9 +173,8 @@ impl WorkerBuilder {
             limits: Limits::new(settings.max_concurrent),
             metrics: Arc::new(metrics),
             traces: match &settings.traces {
-                Some(endpoint) => {
-                    Traces::to(endpoint, settings.tenant.as_str()).map_err(WorkerError::Traces)?
-                }
+                Some(endpoint) => Traces::to(endpoint.url().as_str(), settings.tenant.as_str())
+                    .map_err(WorkerError::Traces)?,
                 None => Traces::default(),
             },
             health: Health::default(),

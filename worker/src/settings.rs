@@ -1,6 +1,8 @@
 //! Every setting: a flag and a variable of the same name, parsed once into [`Settings`].
 
 mod flags;
+mod masked;
+mod traces;
 mod value;
 
 use std::{fmt::Display, net::SocketAddr, time::Duration};
@@ -8,9 +10,11 @@ use std::{fmt::Display, net::SocketAddr, time::Duration};
 use clap::Parser;
 use events::{Connection, EventType, ProjectId, TenantId};
 pub use flags::Flags;
+pub use masked::Masked;
+pub(crate) use masked::shown;
 use tracing::Level;
 use value::{
-    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, traces, unknown_version,
+    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, unknown_version,
     versions,
 };
 
@@ -67,7 +71,7 @@ pub struct Settings {
     /// Which decisions are logged whatever the level.
     pub audit: Audit,
     /// The collector that spans go to.
-    pub traces: Option<String>,
+    pub traces: Option<Masked>,
     /// Whether `/metrics` is served.
     pub metrics: bool,
     /// What the binary hands events to; a worker with handlers of its own does not look at it.
@@ -136,6 +140,7 @@ impl TryFrom<Flags> for Settings {
         let max_concurrent = number("MAX_CONCURRENT_MESSAGES", &flags.max_concurrent_messages)?;
         let handler = handler(&flags, max_concurrent, handler_timeout.min(timeout))?;
         let store = store(&flags)?;
+        let traces = traces::traces(&flags)?;
         Ok(Self {
             handler,
             store,
@@ -167,10 +172,7 @@ impl TryFrom<Flags> for Settings {
             handled_versions: versions(flags.handled_versions)?,
             unknown_version: unknown_version(&flags.unknown_version)?,
             audit: audit(&flags.audit_log)?,
-            traces: traces(
-                flags.otel_exporter_otlp_endpoint,
-                flags.otel_exporter_otlp_protocol,
-            )?,
+            traces,
             metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
             http_addr: flags.http_addr.parse().map_err(|_| {
                 let text = &flags.http_addr;
@@ -329,6 +331,27 @@ mod tests {
             let error = parse(&args).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn no_debug_shows_a_password() {
+        let args = [
+            "event-worker",
+            "--tenant-id=tenant-123",
+            "--subscriptions=projects/acme-events/subscriptions/sub-1",
+            "--pubsub-emulator-host=http://user:s3cret@127.0.0.1:8085",
+            "--handler=http",
+            "--handler-url=http://user:s3cret@h:1/p?key=s3cret",
+            "--idempotency-url=redis://user:s3cret@h",
+            "--otel-exporter-otlp-endpoint=http://user:s3cret@collector:4317",
+        ];
+        let flags = Flags::try_parse_from(args).unwrap();
+        assert!(!format!("{flags:?}").contains("s3cret"));
+        let shown = format!("{:?}", Settings::try_from(flags).unwrap());
+        assert!(!shown.contains("s3cret"), "{shown}");
+        for place in ["127.0.0.1:8085", "http://h:1/p", "h:6379", "collector:4317"] {
+            assert!(shown.contains(place), "{place}: {shown}");
         }
     }
 

@@ -180,24 +180,6 @@ pub(super) fn audit(text: &str) -> Result<Audit, WrongSetting> {
     }
 }
 
-pub(super) fn traces(
-    endpoint: Option<String>,
-    protocol: Option<String>,
-) -> Result<Option<String>, WrongSetting> {
-    if let Some(other) = given(protocol).filter(|protocol| protocol != "grpc") {
-        let problem = format!("{other:?} is not \"grpc\", the one protocol that is spoken");
-        return Err(wrong("OTEL_EXPORTER_OTLP_PROTOCOL", problem));
-    }
-    let Some(endpoint) = given(endpoint) else {
-        return Ok(None);
-    };
-    Url::parse(&endpoint)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .map(|_| Some(endpoint))
-        .ok_or_else(|| wrong("OTEL_EXPORTER_OTLP_ENDPOINT", "is not an http:// or https:// URL"))
-}
-
 /// From 1 to 1000.
 pub(super) fn number(variable: &'static str, text: &str) -> Result<usize, WrongSetting> {
     text.parse()

@@ -277,3 +277,52 @@ async fn a_collector_that_is_not_there_keeps_nobody_from_working() {
     let processed = log.iter().filter(|line| line["outcome"] == "success");
     assert_eq!(processed.count(), 20);
 }
+
+#[tokio::test]
+async fn spans_go_where_the_variables_of_opentelemetry_say() {
+    let cloud = Cloud::start().await;
+    for (what, more, expected) in [
+        ("the general endpoint", vec![], [1, 0]),
+        (
+            "the traces' own",
+            vec![("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "$OWN")],
+            [0, 1],
+        ),
+        (
+            "the traces' own alone",
+            vec![
+                ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+                ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "$OWN"),
+            ],
+            [0, 1],
+        ),
+        ("disabled", vec![("OTEL_SDK_DISABLED", "true")], [0, 0]),
+        ("no exporter", vec![("OTEL_TRACES_EXPORTER", "none")], [0, 0]),
+    ] {
+        let [general, own] = [Collector::default(), Collector::default()];
+        let own_endpoint = own.serve().await;
+        let plane = cloud.plane("spans", json!({})).await;
+        plane.publish(1, "tenant-123").await;
+        let more = more
+            .into_iter()
+            .map(|(name, value)| (name, value.replace("$OWN", &own_endpoint)));
+        let worker = binary(&cloud, &plane)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", general.serve().await)
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-team=events")
+            .env("EXIT_WHEN_IDLE", "1s")
+            .envs(more)
+            .spawn()
+            .unwrap();
+        // Spans of the last moments are sent at a stop.
+        assert_eq!(end(worker).await.0, Some(0), "{what}");
+        let counts = [&general, &own].map(|collector| collector.exported.lock().len());
+        assert_eq!(counts, expected, "{what}");
+        let teams = [general, own]
+            .map(|collector| collector.teams.lock().clone())
+            .concat();
+        assert!(
+            teams.iter().all(|team| team.as_deref() == Some("events")),
+            "{what}: {teams:?}"
+        );
+    }
+}
