@@ -288,18 +288,6 @@ mod tests {
                 "ENABLE_METRICS: \"maybe\" is neither true nor false",
             ),
             (
-                vec![sub, "--idempotency-url=redis://:s3cret@a,b"],
-                "IDEMPOTENCY_URL: it names several servers",
-            ),
-            (
-                vec![sub, "--idempotency-url=redis://h", "--idempotency-key-file=/k"],
-                "IDEMPOTENCY_CERT_FILE: is missing, and IDEMPOTENCY_KEY_FILE is set",
-            ),
-            (
-                vec![sub, "--idempotency-ttl=1s"],
-                "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
-            ),
-            (
                 vec![sub, "--handler=http", "--handler-url=http://h/", "--batch-size=6"],
                 "BATCH_SIZE: 6 is more than MAX_CONCURRENT_MESSAGES, 5",
             ),
@@ -326,6 +314,45 @@ mod tests {
             (
                 vec![sub, "--http-addr=8080"],
                 "HTTP_ADDR: \"8080\" is not an address",
+            ),
+        ] {
+            let error = parse(&args).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_of_the_store_is_named_with_what_is_allowed() {
+        let sub = "--subscriptions=sub-1";
+        for (args, expected) in [
+            (
+                vec![sub, "--idempotency-url=redis://:s3cret@a,b"],
+                "IDEMPOTENCY_URL: it names several servers",
+            ),
+            (
+                vec![sub, "--idempotency-url=redis://h", "--idempotency-key-file=/k"],
+                "IDEMPOTENCY_CERT_FILE: is missing, and IDEMPOTENCY_KEY_FILE is set",
+            ),
+            (
+                vec![
+                    sub,
+                    "--idempotency-url=redis://h",
+                    "--idempotency-sentinel-password-file=/p",
+                ],
+                "IDEMPOTENCY_SENTINEL_PASSWORD_FILE: is set, and IDEMPOTENCY_URL names no Sentinels",
+            ),
+            (
+                vec![
+                    sub,
+                    "--idempotency-url=redis-sentinel://h/main",
+                    "--idempotency-sentinel-username=u",
+                ],
+                "IDEMPOTENCY_SENTINEL_PASSWORD_FILE: is missing, and IDEMPOTENCY_SENTINEL_USERNAME is set",
+            ),
+            (
+                vec![sub, "--idempotency-ttl=1s"],
+                "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
             ),
         ] {
             let error = parse(&args).unwrap_err().to_string();

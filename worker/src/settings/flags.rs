@@ -133,8 +133,9 @@ pub struct Flags {
     #[arg(long, env = "UNKNOWN_VERSION", value_name = "WHAT", default_value = "ack")]
     pub(super) unknown_version: String,
     /// Where handled events are remembered: memory: (in the worker, for one replica),
-    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// with TLS, or
-    /// redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE], rediss-sentinel:// with TLS.
+    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE],
+    /// redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE],
+    /// redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT; with TLS rediss://, rediss-sentinel://, rediss-cluster://.
     #[arg(
         long,
         env = "IDEMPOTENCY_URL",
@@ -152,6 +153,12 @@ pub struct Flags {
     /// A file with the store's password, instead of the URL's; read at each connect.
     #[arg(long, env = "IDEMPOTENCY_PASSWORD_FILE", value_name = "PATH")]
     pub(super) idempotency_password_file: Option<String>,
+    /// The user for the Sentinels of redis-sentinel://, where that is not the store's.
+    #[arg(long, env = "IDEMPOTENCY_SENTINEL_USERNAME", value_name = "NAME")]
+    pub(super) idempotency_sentinel_username: Option<String>,
+    /// A file with the Sentinels' password; without it they are asked with the store's, and then without any.
+    #[arg(long, env = "IDEMPOTENCY_SENTINEL_PASSWORD_FILE", value_name = "PATH")]
+    pub(super) idempotency_sentinel_password_file: Option<String>,
     /// A PEM file with the authority that signed the store's certificate, instead of the system's.
     #[arg(long, env = "IDEMPOTENCY_CA_FILE", value_name = "PATH")]
     pub(super) idempotency_ca_file: Option<String>,

@@ -102,6 +102,28 @@ pub(super) fn store(flags: &Flags) -> Result<StoreKind, WrongSetting> {
         RedisSettings::parse(&flags.idempotency_url).map_err(|error| wrong("IDEMPOTENCY_URL", error))?;
     redis.username = given(flags.idempotency_username.clone());
     redis.password_file = path(flags.idempotency_password_file.as_deref());
+    redis.sentinel_username = given(flags.idempotency_sentinel_username.clone());
+    redis.sentinel_password_file = path(flags.idempotency_sentinel_password_file.as_deref());
+    for (variable, set) in [
+        ("IDEMPOTENCY_SENTINEL_USERNAME", redis.sentinel_username.is_some()),
+        (
+            "IDEMPOTENCY_SENTINEL_PASSWORD_FILE",
+            redis.sentinel_password_file.is_some(),
+        ),
+    ] {
+        if set && !redis.has_sentinels() {
+            return Err(wrong(
+                variable,
+                "is set, and IDEMPOTENCY_URL names no Sentinels: redis-sentinel://",
+            ));
+        }
+    }
+    if redis.sentinel_username.is_some() && redis.sentinel_password_file.is_none() {
+        return Err(wrong(
+            "IDEMPOTENCY_SENTINEL_PASSWORD_FILE",
+            "is missing, and IDEMPOTENCY_SENTINEL_USERNAME is set; set both, or the password alone",
+        ));
+    }
     redis.ca_file = path(flags.idempotency_ca_file.as_deref());
     redis.identity_files = pair(
         ("IDEMPOTENCY_CERT_FILE", flags.idempotency_cert_file.as_deref()),
