@@ -178,7 +178,7 @@ impl TryFrom<Flags> for Settings {
                 let text = &flags.http_addr;
                 wrong(
                     "HTTP_ADDR",
-                    format!("{text:?} is not an address such as 0.0.0.0:8080"),
+                    format!("{text:?} is not an address such as [::]:8080"),
                 )
             })?,
             grace: duration(

@@ -168,13 +168,8 @@ pub struct Flags {
     /// A PEM file with the key of IDEMPOTENCY_CERT_FILE.
     #[arg(long, env = "IDEMPOTENCY_KEY_FILE", value_name = "PATH")]
     pub(super) idempotency_key_file: Option<String>,
-    /// Where /healthz, /readyz and /metrics are served.
-    #[arg(
-        long,
-        env = "HTTP_ADDR",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
-    )]
+    /// Where /healthz, /readyz and /metrics are served; [::] is every address, of IPv4 and IPv6.
+    #[arg(long, env = "HTTP_ADDR", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub(super) http_addr: String,
     /// How long after SIGTERM running handlers may finish: 1s to 1h. Keep it below the pod's grace period.
     #[arg(long, env = "SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s")]
