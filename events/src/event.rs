@@ -138,7 +138,7 @@ pub enum DecodeError {
     },
     /// JSON of another shape.
     #[error(
-        "the message's data is not an event envelope (line {line}, column {column}): it needs event_id, event_type, tenant_id, occurred_at and source of the documented form"
+        "the message's data is not an event envelope (line {line}, column {column}): it needs event_id, event_type, tenant_id, occurred_at and source of the documented form, and in data, if there is any, a version that is a text or a number"
     )]
     NotAnEnvelope {
         /// Where reading stopped.

@@ -57,6 +57,9 @@ impl EventPublisher {
 
     /// Publishes an event and waits until Pub/Sub has it; returns the message's id.
     ///
+    /// An error with an ordering key holds up nothing that follows: what was to come before is the caller's to publish
+    /// again, before or instead of the next. So events of one key are in order when each is awaited.
+    ///
     /// # Errors
     /// [`PublishError`]; on an error the event may or may not be published, and publishing it again is safe
     /// because its idempotency key stays the same.
@@ -78,12 +81,16 @@ impl EventPublisher {
             let value = value.clone().map(|value| (name.to_owned(), value));
             message.attributes.extend(value);
         }
-        self.publisher
-            .publish(message)
-            .await
-            .map_err(|source| PublishError::Publish {
+        self.publisher.publish(message).await.map_err(|source| {
+            if let Some(key) = &options.ordering_key {
+                // After an error the client refuses everything of that key until it is resumed
+                // (<https://docs.cloud.google.com/pubsub/docs/publisher#use-ordering-keys>).
+                self.publisher.resume_publish(key);
+            }
+            PublishError::Publish {
                 topic: self.topic.clone(),
                 source,
-            })
+            }
+        })
     }
 }

@@ -95,6 +95,12 @@ fn publish(case: &str, event: &mut DomainEvent) -> Published {
             published.data = data(event, &move |value| value["data"]["filler"] = json!(filler));
         }
         "unknown-version" => published.data = data(event, &|value| value["data"]["version"] = json!("99.0")),
+        "unknown-version-number" => {
+            published.data = data(event, &|value| value["data"]["version"] = json!(99.0))
+        }
+        "odd-version" => {
+            published.data = data(event, &|value| value["data"]["version"] = json!({"major": 1}))
+        }
         "poison-answered" | "poison-failing" => {
             published.data = data(event, &|value| value["source"] = json!(case));
         }
