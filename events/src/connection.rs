@@ -57,9 +57,17 @@ impl Connection {
     }
 }
 
+/// Where, and not as whom.
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.endpoint.as_deref().unwrap_or("Google Pub/Sub"))
+        let Some(endpoint) = &self.endpoint else {
+            return f.write_str("Google Pub/Sub");
+        };
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, _) = rest.split_at(end);
+        let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+        write!(f, "{scheme}://{host}")
     }
 }
 
@@ -82,6 +90,15 @@ macro_rules! connect {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_shows_where_and_not_as_whom() {
+        let shown = |address: &str| format!("{:?}", Connection::emulator(address));
+        assert_eq!(shown("127.0.0.1:8085"), "http://127.0.0.1:8085");
+        assert_eq!(shown("https://user:s3cret@h:1/p?key=s3cret"), "https://h:1");
+        assert_eq!(shown("user:s3c@ret@h:1"), "http://h:1");
+        assert_eq!(format!("{:?}", Connection::google()), "Google Pub/Sub");
+    }
 
     #[test]
     fn an_address_becomes_a_url() {

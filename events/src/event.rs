@@ -23,6 +23,8 @@ pub mod attribute {
     pub const VERSION: &str = "version";
     /// The W3C trace context of the publisher (<https://www.w3.org/TR/trace-context/#traceparent-header>).
     pub const TRACEPARENT: &str = "traceparent";
+    /// What tracing systems keep beside it (<https://www.w3.org/TR/trace-context/#tracestate-header>).
+    pub const TRACESTATE: &str = "tracestate";
 }
 
 /// The longest id, in bytes: what fits an attribute's value and a store's key several times over.
@@ -136,7 +138,7 @@ pub enum DecodeError {
     },
     /// JSON of another shape.
     #[error(
-        "the message's data is not an event envelope (line {line}, column {column}): it needs event_id, event_type, tenant_id, occurred_at and source of the documented form"
+        "the message's data is not an event envelope (line {line}, column {column}): it needs event_id, event_type, tenant_id, occurred_at and source of the documented form, and in data, if there is any, a version that is a text or a number"
     )]
     NotAnEnvelope {
         /// Where reading stopped.

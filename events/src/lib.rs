@@ -14,6 +14,7 @@
 //! | [`factory`] | how is a new event made? |
 //! | [`publisher`] | how does it get to Pub/Sub? |
 //! | [`connection`] | which Pub/Sub, and as whom? |
+//! | [`listen`](mod@listen) | where does a program take connections? |
 
 pub mod connection;
 pub mod digest;
@@ -21,6 +22,7 @@ pub mod event;
 pub mod event_type;
 pub mod factory;
 pub mod filter;
+pub mod listen;
 pub mod name;
 pub mod payload;
 pub mod publisher;
@@ -32,6 +34,7 @@ pub use event::{DecodeError, DomainEvent};
 pub use event_type::{EventPattern, EventType};
 pub use factory::EventFactory;
 pub use filter::Filter;
+pub use listen::listen;
 pub use name::{ProjectId, SubscriptionName, TopicName};
 pub use payload::Payload;
 pub use publisher::EventPublisher;

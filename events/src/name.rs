@@ -235,7 +235,8 @@ impl SubscriptionName {
     }
 
     /// Whether the name says that it is another tenant's: it has the form of the two above, and another tenant in it.
-    /// A name of another form says nothing.
+    /// A name of another form says nothing, so `orders-worker`, in which there is no room for a topic and a tenant, is
+    /// nobody's.
     #[must_use]
     pub fn is_of_another(&self, tenant: &TenantId) -> bool {
         let worker = self
@@ -244,8 +245,17 @@ impl SubscriptionName {
             .filter(|(_, rest)| rest.is_empty() || rest.starts_with('-'))
             .map(|(before, _)| before);
         let before = worker.or_else(|| self.id.strip_suffix(DEAD_LETTER_SUFFIX));
-        before.is_some_and(|before| !before.ends_with(&format!("-{tenant}")))
+        before
+            .is_some_and(|before| names_topic_and_tenant(before) && !before.ends_with(&format!("-{tenant}")))
     }
+}
+
+/// Whether a text can be `{topic}-{tenant}`. Where the one ends and the other begins it does not say: both may hold hyphens.
+fn names_topic_and_tenant(text: &str) -> bool {
+    text.match_indices('-').any(|(at, _)| {
+        let (topic, tenant) = text.split_at(at);
+        is_resource_id(topic) && TenantId::parse(tenant.trim_start_matches('-')).is_ok()
+    })
 }
 
 impl fmt::Display for ProjectId {
@@ -327,6 +337,11 @@ mod tests {
             ("events-tenant-456-worker-0a1b2c3d", true),
             ("events-tenant-1234-dlq", true),
             ("made-by-hand", false),
+            ("orders-worker", false),
+            ("orders-dlq", false),
+            ("a-b-worker", false),
+            ("an-orders-worker", false),
+            ("events-456-dlq", true),
         ] {
             let name = SubscriptionName::new(&project(), id).unwrap();
             assert_eq!(name.is_of_another(&own), another, "{id}");

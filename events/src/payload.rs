@@ -56,7 +56,8 @@ impl Payload {
         self.text.get()
     }
 
-    /// The version of its schema; [`DEFAULT_VERSION`] when it names none.
+    /// The version of its schema: the field `version`, a text, or a number as it was written (`2.0` is `"2.0"`);
+    /// [`DEFAULT_VERSION`] when it names none.
     #[must_use]
     pub fn version(&self) -> &str {
         self.version.as_deref().unwrap_or(DEFAULT_VERSION)
@@ -65,7 +66,11 @@ impl Payload {
 
 impl From<Map<String, Value>> for Payload {
     fn from(fields: Map<String, Value>) -> Self {
-        let version = fields.get("version").and_then(Value::as_str).map(str::to_owned);
+        let version = fields.get("version").and_then(|version| match version {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        });
         Self {
             // What is a map of values has a JSON form.
             text: to_raw_value(&fields).unwrap_or_default(),
@@ -133,7 +138,7 @@ impl<'de> Deserialize<'de> for Head {
                 while let Some(Key { is_version }) = map.next_key()? {
                     if is_version {
                         // The last one counts, as it does in a map.
-                        version = map.next_value::<Value>()?.as_str().map(str::to_owned);
+                        version = version_of(map.next_value()?)?;
                     } else {
                         map.next_value::<Anything>()?;
                     }
@@ -142,6 +147,18 @@ impl<'de> Deserialize<'de> for Head {
             }
         }
         deserializer.deserialize_map(Fields)
+    }
+}
+
+/// A number counts as it was written: as a number 2.0 would be 2. Anything else is a mistake, and reading it as the default
+/// would have a handler of another version work with the payload.
+fn version_of<E: serde::de::Error>(value: &RawValue) -> Result<Option<String>, E> {
+    let wrong = || E::custom("version is neither a text nor a number");
+    match serde_json::from_str(value.get()).map_err(|_| wrong())? {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text)),
+        Value::Number(_) => Ok(Some(value.get().to_owned())),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(wrong()),
     }
 }
 
@@ -260,17 +277,29 @@ mod tests {
             "null",
             "\"text\"",
             "7",
+            r#"{"version": true}"#,
+            r#"{"version": ["2.0"]}"#,
+            r#"{"version": {"major": 2}}"#,
+            r#"{"version": 1e400}"#,
+            r#"{"version": {}, "version": "2.0"}"#,
         ] {
             assert!(payload(wrong).is_err(), "{wrong:.40}");
         }
     }
 
     #[test]
-    fn the_last_version_counts_and_only_a_text_is_one() {
+    fn the_last_version_counts_and_a_number_is_its_text() {
         let version = |text| payload(text).unwrap().version().to_owned();
         assert_eq!(version(r#"{"version":"2.0","version":"3.0"}"#), "3.0");
         assert_eq!(version(r#"{"a":{"version":"2.0"}}"#), DEFAULT_VERSION);
-        assert_eq!(version(r#"{"version":2}"#), DEFAULT_VERSION);
+        assert_eq!(version(r#"{"version":2}"#), "2");
+        assert_eq!(version(r#"{"version": 2.0 }"#), "2.0");
+        assert_eq!(version(r#"{"version":2.10}"#), "2.10");
+        assert_eq!(version(r#"{"version":null}"#), DEFAULT_VERSION);
+        assert_eq!(version("{}"), DEFAULT_VERSION);
+        let made = |version: Value| Payload::from(Map::from_iter([("version".to_owned(), version)]));
+        assert_eq!(made(json!(2.0)).version(), "2.0");
+        assert_eq!(made(json!(2)).version(), "2");
         assert_eq!(version(r#"{"ver\u0073ion":"2.0"}"#), "2.0");
     }
 
@@ -315,11 +344,20 @@ mod tests {
             for text in [full, part] {
                 let read = serde_json::from_str::<Map<String, Value>>(&text);
                 let payload = payload(&text);
-                prop_assert_eq!(payload.is_ok(), read.is_ok());
+                let version = read.as_ref().ok().and_then(|read| read.get("version"));
+                let no_version = version.is_some_and(|version| matches!(version, Value::Bool(_) | Value::Array(_) | Value::Object(_)));
+                prop_assert_eq!(payload.is_ok(), read.is_ok() && !no_version);
                 if let (Ok(payload), Ok(read)) = (payload, read) {
                     prop_assert_eq!(payload.fields(), &read);
-                    let version = read.get("version").and_then(Value::as_str).unwrap_or(DEFAULT_VERSION);
-                    prop_assert_eq!(payload.version(), version);
+                    match read.get("version") {
+                        Some(Value::String(version)) => prop_assert_eq!(payload.version(), version),
+                        // As written, which is not as the reader writes it.
+                        Some(number @ Value::Number(_)) => {
+                            let version: Value = serde_json::from_str(payload.version()).unwrap();
+                            prop_assert_eq!(&version, number);
+                        }
+                        _ => prop_assert_eq!(payload.version(), DEFAULT_VERSION),
+                    }
                     prop_assert_eq!(serde_json::to_string(&payload).unwrap(), text.trim());
                 }
             }

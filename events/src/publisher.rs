@@ -38,6 +38,8 @@ pub struct PublishOptions {
     pub ordering_key: Option<String>,
     /// The publisher's trace context, so that a worker's spans join its trace.
     pub traceparent: Option<String>,
+    /// What its tracing system keeps beside it.
+    pub tracestate: Option<String>,
 }
 
 impl EventPublisher {
@@ -55,6 +57,9 @@ impl EventPublisher {
 
     /// Publishes an event and waits until Pub/Sub has it; returns the message's id.
     ///
+    /// An error with an ordering key holds up nothing that follows: what was to come before is the caller's to publish
+    /// again, before or instead of the next. So events of one key are in order when each is awaited.
+    ///
     /// # Errors
     /// [`PublishError`]; on an error the event may or may not be published, and publishing it again is safe
     /// because its idempotency key stays the same.
@@ -69,17 +74,23 @@ impl EventPublisher {
         if let Some(key) = &options.ordering_key {
             message = message.set_ordering_key(key);
         }
-        if let Some(traceparent) = &options.traceparent {
-            message
-                .attributes
-                .insert(attribute::TRACEPARENT.to_owned(), traceparent.clone());
+        for (name, value) in [
+            (attribute::TRACEPARENT, &options.traceparent),
+            (attribute::TRACESTATE, &options.tracestate),
+        ] {
+            let value = value.clone().map(|value| (name.to_owned(), value));
+            message.attributes.extend(value);
         }
-        self.publisher
-            .publish(message)
-            .await
-            .map_err(|source| PublishError::Publish {
+        self.publisher.publish(message).await.map_err(|source| {
+            if let Some(key) = &options.ordering_key {
+                // After an error the client refuses everything of that key until it is resumed
+                // (<https://docs.cloud.google.com/pubsub/docs/publisher#use-ordering-keys>).
+                self.publisher.resume_publish(key);
+            }
+            PublishError::Publish {
                 topic: self.topic.clone(),
                 source,
-            })
+            }
+        })
     }
 }

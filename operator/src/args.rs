@@ -44,15 +44,10 @@ pub struct Args {
     #[arg(long, env = "SCALER_ADDRESS", value_name = "HOST:PORT")]
     pub scaler_address: Option<String>,
     /// Where KEDA's questions are answered, when there is a scaler address.
-    #[arg(
-        long,
-        env = "SCALER_LISTEN",
-        default_value = "0.0.0.0:8081",
-        value_name = "ADDR"
-    )]
+    #[arg(long, env = "SCALER_LISTEN", default_value = "[::]:8081", value_name = "ADDR")]
     pub scaler_listen: SocketAddr,
-    /// Where metrics and probes are answered.
-    #[arg(long, env = "HTTP_ADDR", default_value = "0.0.0.0:8080", value_name = "ADDR")]
+    /// Where metrics and probes are answered; [::] is every address, of IPv4 and IPv6.
+    #[arg(long, env = "HTTP_ADDR", default_value = "[::]:8080", value_name = "ADDR")]
     pub http_addr: SocketAddr,
     /// How much is logged: error, warn, info, debug, trace, or a tracing filter.
     #[arg(long, env = "LOG_LEVEL", default_value = "info", value_name = "LEVEL")]

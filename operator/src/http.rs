@@ -73,7 +73,7 @@ pub async fn serve(address: SocketAddr, activity: Arc<Activity>) -> std::io::Res
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .with_state(activity);
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let listener = tokio::net::TcpListener::from_std(events::listen(address)?)?;
     tracing::info!(%address, "Metrics and probes are answered.");
     axum::serve(listener, routes).await
 }

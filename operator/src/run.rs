@@ -119,8 +119,8 @@ async fn scale(
     let Some(scaler) = scaler.map(Arc::new) else {
         return std::future::pending().await;
     };
-    let listener = TcpListener::bind(args.scaler_listen)
-        .await
+    let listener = events::listen(args.scaler_listen)
+        .and_then(TcpListener::from_std)
         .with_context(|| format!("cannot listen on {}", args.scaler_listen))?;
     activity.answers(Arc::clone(&scaler));
     scaler.serve(client, listener).await

@@ -197,9 +197,8 @@ impl WorkerBuilder {
             handler_version: settings.handler_version.clone(),
             redeliveries: Redeliveries::default(),
             traces: match &settings.traces {
-                Some(endpoint) => {
-                    Traces::to(endpoint, settings.tenant.as_str()).map_err(WorkerError::Traces)?
-                }
+                Some(endpoint) => Traces::to(endpoint.url().as_str(), settings.tenant.as_str())
+                    .map_err(WorkerError::Traces)?,
                 None => Traces::default(),
             },
             health: Health::default(),

@@ -155,10 +155,10 @@ impl Circuit {
                 return Next::Again;
             }
             if *successes.borrow_and_update() > tick {
-                if failure.alone != Alone::Retryable {
+                let mut state = self.state.lock();
+                if failure.alone != Alone::Retryable || state.evidence.was_outage(tick) {
                     return Next::Again;
                 }
-                let mut state = self.state.lock();
                 state.evidence.is_own(record.event, failure.kind, Instant::now());
                 return Next::Own;
             }

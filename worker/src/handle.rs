@@ -39,6 +39,8 @@ pub struct Context {
     pub bytes: usize,
     /// The W3C trace context to go on with: of the worker's own span, or the publisher's where no traces are exported.
     pub traceparent: Option<String>,
+    /// What tracing systems keep beside it, the header `tracestate`; only with a `traceparent`.
+    pub tracestate: Option<String>,
     /// How often it was delivered, where Pub/Sub counts.
     pub delivery_attempt: Option<u32>,
     /// When Pub/Sub took it.
@@ -126,6 +128,12 @@ impl Event {
     #[must_use]
     pub fn traceparent(&self) -> Option<&str> {
         self.0.context.traceparent.as_deref()
+    }
+
+    /// What tracing systems keep beside [`Self::traceparent`]; pass it on with that.
+    #[must_use]
+    pub fn tracestate(&self) -> Option<&str> {
+        self.0.context.tracestate.as_deref()
     }
 
     /// The payload as a type of yours. The error is a verdict already, permanent: what cannot be read once never can.

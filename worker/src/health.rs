@@ -66,12 +66,16 @@ struct Shared {
     metrics: Option<Arc<Metrics>>,
 }
 
-/// Listens, so that a busy port is an error at the start.
+/// Listens, so that a busy port is an error at the start; on `[::]` for both families.
 ///
 /// # Errors
 /// When the address cannot be bound.
+#[allow(
+    clippy::unused_async,
+    reason = "it needs the runtime that an async function is sure to have"
+)]
 pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    TcpListener::from_std(events::listen(address)?)
 }
 
 /// Serves health, and metrics if there are any to serve, until told to stop.

@@ -173,7 +173,8 @@ fn context(message: &Message, span: &Delivered) -> Context {
     Context {
         message_id: message.message_id.clone(),
         bytes: message.data.len(),
-        traceparent: span.traceparent(message),
+        traceparent: span.traceparent(),
+        tracestate: span.tracestate(),
         delivery_attempt: message.delivery_attempt,
         published_at: message.published_at,
         subscription: message.subscription.clone(),

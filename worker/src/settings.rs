@@ -1,6 +1,8 @@
 //! Every setting: a flag and a variable of the same name, parsed once into [`Settings`].
 
 mod flags;
+mod masked;
+mod traces;
 mod value;
 
 use std::{fmt::Display, net::SocketAddr, time::Duration};
@@ -8,9 +10,11 @@ use std::{fmt::Display, net::SocketAddr, time::Duration};
 use clap::Parser;
 use events::{Connection, EventType, ProjectId, TenantId};
 pub use flags::Flags;
+pub use masked::Masked;
+pub(crate) use masked::shown;
 use tracing::Level;
 use value::{
-    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, traces, unknown_version,
+    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, unknown_version,
     versions,
 };
 
@@ -74,7 +78,7 @@ pub struct Settings {
     /// Which decisions are logged whatever the level.
     pub audit: Audit,
     /// The collector that spans go to.
-    pub traces: Option<String>,
+    pub traces: Option<Masked>,
     /// Whether `/metrics` is served.
     pub metrics: bool,
     /// What the binary hands events to; a worker with handlers of its own does not look at it.
@@ -143,6 +147,7 @@ impl TryFrom<Flags> for Settings {
         let max_concurrent = number("MAX_CONCURRENT_MESSAGES", &flags.max_concurrent_messages)?;
         let handler = handler(&flags, max_concurrent, handler_timeout.min(timeout))?;
         let store = store(&flags)?;
+        let traces = traces::traces(&flags)?;
         Ok(Self {
             handler,
             store,
@@ -187,16 +192,13 @@ impl TryFrom<Flags> for Settings {
             handled_versions: versions(flags.handled_versions)?,
             unknown_version: unknown_version(&flags.unknown_version)?,
             audit: audit(&flags.audit_log)?,
-            traces: traces(
-                flags.otel_exporter_otlp_endpoint,
-                flags.otel_exporter_otlp_protocol,
-            )?,
+            traces,
             metrics: boolean("ENABLE_METRICS", &flags.enable_metrics)?,
             http_addr: flags.http_addr.parse().map_err(|_| {
                 let text = &flags.http_addr;
                 wrong(
                     "HTTP_ADDR",
-                    format!("{text:?} is not an address such as 0.0.0.0:8080"),
+                    format!("{text:?} is not an address such as [::]:8080"),
                 )
             })?,
             grace: duration(
@@ -306,18 +308,6 @@ mod tests {
                 "ENABLE_METRICS: \"maybe\" is neither true nor false",
             ),
             (
-                vec![sub, "--idempotency-url=redis://:s3cret@a,b"],
-                "IDEMPOTENCY_URL: it names several servers",
-            ),
-            (
-                vec![sub, "--idempotency-url=redis://h", "--idempotency-key-file=/k"],
-                "IDEMPOTENCY_CERT_FILE: is missing, and IDEMPOTENCY_KEY_FILE is set",
-            ),
-            (
-                vec![sub, "--idempotency-ttl=1s"],
-                "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
-            ),
-            (
                 vec![sub, "--permanent-ttl=0s"],
                 "PERMANENT_TTL: \"0s\" is not a duration from 1s",
             ),
@@ -366,6 +356,66 @@ mod tests {
             let error = parse(&args).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_setting_of_the_store_is_named_with_what_is_allowed() {
+        let sub = "--subscriptions=sub-1";
+        for (args, expected) in [
+            (
+                vec![sub, "--idempotency-url=redis://:s3cret@a,b"],
+                "IDEMPOTENCY_URL: it names several servers",
+            ),
+            (
+                vec![sub, "--idempotency-url=redis://h", "--idempotency-key-file=/k"],
+                "IDEMPOTENCY_CERT_FILE: is missing, and IDEMPOTENCY_KEY_FILE is set",
+            ),
+            (
+                vec![
+                    sub,
+                    "--idempotency-url=redis://h",
+                    "--idempotency-sentinel-password-file=/p",
+                ],
+                "IDEMPOTENCY_SENTINEL_PASSWORD_FILE: is set, and IDEMPOTENCY_URL names no Sentinels",
+            ),
+            (
+                vec![
+                    sub,
+                    "--idempotency-url=redis-sentinel://h/main",
+                    "--idempotency-sentinel-username=u",
+                ],
+                "IDEMPOTENCY_SENTINEL_PASSWORD_FILE: is missing, and IDEMPOTENCY_SENTINEL_USERNAME is set",
+            ),
+            (
+                vec![sub, "--idempotency-ttl=1s"],
+                "IDEMPOTENCY_TTL: \"1s\" is not a duration from 60s",
+            ),
+        ] {
+            let error = parse(&args).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn no_debug_shows_a_password() {
+        let args = [
+            "event-worker",
+            "--tenant-id=tenant-123",
+            "--subscriptions=projects/acme-events/subscriptions/sub-1",
+            "--pubsub-emulator-host=http://user:s3cret@127.0.0.1:8085",
+            "--handler=http",
+            "--handler-url=http://user:s3cret@h:1/p?key=s3cret",
+            "--idempotency-url=redis://user:s3cret@h",
+            "--otel-exporter-otlp-endpoint=http://user:s3cret@collector:4317",
+        ];
+        let flags = Flags::try_parse_from(args).unwrap();
+        assert!(!format!("{flags:?}").contains("s3cret"));
+        let shown = format!("{:?}", Settings::try_from(flags).unwrap());
+        assert!(!shown.contains("s3cret"), "{shown}");
+        for place in ["127.0.0.1:8085", "http://h:1/p", "h:6379", "collector:4317"] {
+            assert!(shown.contains(place), "{place}: {shown}");
         }
     }
 

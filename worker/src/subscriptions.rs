@@ -1,10 +1,13 @@
 //! Which subscriptions are pulled: a fixed list, or a file that is watched.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use events::{ProjectId, SubscriptionName, TenantId, name::InvalidName};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::{drain::Drain, health::Health};
@@ -14,13 +17,13 @@ const POLL: Duration = Duration::from_secs(1);
 const WHO: &str = "subscriptions";
 
 /// One subscription to pull.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     /// Its full name.
     pub name: SubscriptionName,
     /// Whose it is, for whoever writes the list to say; must be the worker's own tenant.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantId>,
     /// Whether its messages are handled in order where they have an ordering key.
     #[serde(default)]
@@ -30,13 +33,13 @@ pub struct Subscription {
     pub suspended: bool,
     /// Set on one whose place another subscription took: what was published later is in that one, or is not wanted any
     /// more, and is acknowledged unhandled here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handle_until: Option<Timestamp>,
     /// After how many deliveries it dead-letters; the fewest that Pub/Sub allows where the list does not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_delivery_attempts: Option<u32>,
     /// The longest backoff of its retry policy, in seconds; the longest that Pub/Sub allows where the list does not say.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maximum_backoff_seconds: Option<u64>,
 }
 
@@ -74,6 +77,16 @@ pub enum Unusable {
         "{0} is another tenant's: this worker's is {1}. Set TENANT_ID to the tenant that the subscription is for, or leave it out"
     )]
     OfAnother(SubscriptionName, TenantId),
+    /// Two entries for one subscription, and which of them counts is not to be guessed.
+    #[error("{path} lists {name} twice, and not alike: {} and {}. List it once", json(&entries.0), json(&entries.1))]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// Which subscription.
+        name: SubscriptionName,
+        /// What it says of it.
+        entries: Box<(Subscription, Subscription)>,
+    },
     /// The file is not what it should be.
     #[error(
         "{0} is not of the form {{\"subscriptions\":[{{\"name\":\"projects/p/subscriptions/s\",\"ordered\":false,\"suspended\":false}}]}}: {1}"
@@ -117,13 +130,45 @@ impl Subscription {
     }
 }
 
+/// As it would stand in the file.
+fn json(subscription: &Subscription) -> String {
+    serde_json::to_string(subscription).unwrap_or_default()
+}
+
+/// Each subscription once: entries that are alike are one, and others are a mistake of whatever wrote the file.
+fn once_each(list: Vec<Subscription>, path: &Path) -> Result<Vec<Subscription>, Unusable> {
+    let mut unique: Vec<Subscription> = Vec::with_capacity(list.len());
+    for entry in list {
+        match unique.iter().find(|listed| listed.name == entry.name) {
+            None => unique.push(entry),
+            Some(listed) if *listed == entry => {}
+            Some(listed) => {
+                return Err(Unusable::Twice {
+                    path: path.to_owned(),
+                    name: entry.name.clone(),
+                    entries: Box::new((listed.clone(), entry)),
+                });
+            }
+        }
+    }
+    Ok(unique)
+}
+
 impl Source {
-    /// The list as it is now, all of it this tenant's: the guard over messages must not be the only one.
+    /// The list as it is now. A file's is all this tenant's: the guard over messages must not be the only one, since what
+    /// it refuses goes to the dead letters of the tenant whose it is.
+    ///
+    /// The operator writes the file from statuses, which others may have written, and all its names have the form
+    /// `{topic}-{tenant}-worker`, so they are judged by it. `SUBSCRIPTIONS` is written by hand beside `TENANT_ID`, with
+    /// names of any form: `acme-orders-worker` may be the worker of Acme's orders as well as a tenant's called orders.
     ///
     /// # Errors
     /// [`Unusable`] says what is wrong with the file.
     pub async fn read(&self, own: &TenantId) -> Result<Vec<Subscription>, Unusable> {
         let list = self.all().await?;
+        if matches!(self, Self::Fixed(_)) {
+            return Ok(list);
+        }
         match list.iter().find(|subscription| subscription.is_of_another(own)) {
             Some(foreign) => Err(Unusable::OfAnother(foreign.name.clone(), own.clone())),
             None => Ok(list),
@@ -139,7 +184,7 @@ impl Source {
                     .map_err(|error| Unusable::Read(path.clone(), error))?;
                 let file: File = serde_json::from_slice(&content)
                     .map_err(|error| Unusable::Content(path.clone(), error))?;
-                Ok(file.subscriptions)
+                once_each(file.subscriptions, path)
             }
         }
     }
@@ -241,6 +286,36 @@ mod tests {
             std::fs::write(&path, format!(r#"{{"subscriptions":[{entry}]}}"#)).unwrap();
             assert!(matches!(source.read(&own()).await, Err(Unusable::OfAnother(..))));
         }
+        for name in ["orders-worker", "orders-dlq", "made-by-hand"] {
+            let entry = format!(r#"{{"name":"projects/acme-events/subscriptions/{name}"}}"#);
+            std::fs::write(&path, format!(r#"{{"subscriptions":[{entry}]}}"#)).unwrap();
+            assert_eq!(source.read(&own()).await.unwrap().len(), 1, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn names_that_were_written_by_hand_are_of_any_form() {
+        let text = "orders-worker,acme-orders-worker,acme-orders-dlq";
+        let source = Source::Fixed(parse_list(text, Some(&project())).unwrap());
+        assert_eq!(source.read(&own()).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_subscription_that_is_listed_twice_is_pulled_once_or_the_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("subscriptions.json");
+        let source = Source::File(path.clone());
+        let entry = |more: &str| format!(r#"{{"name":"projects/acme-events/subscriptions/sub-1"{more}}}"#);
+        let write = |entries: &[String]| {
+            std::fs::write(&path, format!(r#"{{"subscriptions":[{}]}}"#, entries.join(","))).unwrap();
+        };
+        // What is left out is what it would be by default.
+        write(&[entry(""), entry(r#","suspended":false"#)]);
+        assert_eq!(source.read(&own()).await.unwrap().len(), 1);
+        write(&[entry(""), entry(r#","suspended":true"#)]);
+        let error = source.read(&own()).await.unwrap_err().to_string();
+        let expected = r#"lists projects/acme-events/subscriptions/sub-1 twice, and not alike: {"name":"projects/acme-events/subscriptions/sub-1","ordered":false,"suspended":false} and {"name":"projects/acme-events/subscriptions/sub-1","ordered":false,"suspended":true}. List it once"#;
+        assert!(error.ends_with(expected), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

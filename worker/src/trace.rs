@@ -3,12 +3,13 @@
 //! With an OTLP endpoint each delivery is a span, child of its publisher's, and the handler is given that span to go on
 //! from. Without one nothing is recorded, and the handler is given the publisher's.
 
+mod context;
+
 use std::time::Duration;
 
-use events::event::attribute;
 use opentelemetry::{
-    Context, KeyValue, SpanId, TraceFlags, TraceId,
-    trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, TraceState, Tracer, TracerProvider},
+    Context, KeyValue,
+    trace::{Span as _, SpanContext, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
 };
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
@@ -28,13 +29,16 @@ const FLUSH: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Traces(Option<(SdkTracerProvider, SdkTracer)>);
 
-/// One delivery, as a span.
+/// One delivery, as a span, and the context to go on from where nothing is recorded: the publisher's.
 #[derive(Debug)]
-pub(crate) struct Delivered(Option<Span>);
+pub(crate) struct Delivered {
+    span: Option<Span>,
+    publishers: Option<SpanContext>,
+}
 
 impl Traces {
-    /// Exports spans to a collector over OTLP/gRPC. The other `OTEL_…` variables (headers, sampler, batches,
-    /// resource attributes) are read by the exporter as the specification has them
+    /// Exports spans to a collector over OTLP/gRPC, whatever endpoint a variable names. The other `OTEL_…` variables
+    /// (headers, timeout, sampler, batches, resource attributes) are read by the exporter as the specification has them
     /// (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
     ///
     /// # Errors
@@ -64,11 +68,12 @@ impl Traces {
 
     /// Begins the span of a delivery.
     pub(crate) fn begin(&self, message: &Message) -> Delivered {
+        let publishers = context::of(message);
         let Some((_, tracer)) = &self.0 else {
-            return Delivered(None);
+            let span = None;
+            return Delivered { span, publishers };
         };
-        let parent = remote(message.attribute(attribute::TRACEPARENT));
-        let parent = parent.map_or_else(Context::new, |parent| {
+        let parent = publishers.clone().map_or_else(Context::new, |parent| {
             Context::new().with_remote_span_context(parent)
         });
         let subscription = message.subscription.id().to_owned();
@@ -94,7 +99,8 @@ impl Traces {
             .with_kind(SpanKind::Consumer)
             .with_attributes(attributes)
             .start_with_context(tracer, &parent);
-        Delivered(Some(span))
+        let span = Some(span);
+        Delivered { span, publishers }
     }
 
     /// Sends what is left. Called when nothing is handled any more.
@@ -110,24 +116,25 @@ impl Traces {
 }
 
 impl Delivered {
-    /// The context for whoever is called: this span's, or the publisher's where nothing is recorded.
-    pub(crate) fn traceparent(&self, message: &Message) -> Option<String> {
-        let Some(span) = &self.0 else {
-            let publishers = message.attribute(attribute::TRACEPARENT);
-            return is_traceparent(publishers).then(|| publishers.to_owned());
-        };
-        let context = span.span_context();
-        Some(format!(
-            "00-{}-{}-{:02x}",
-            context.trace_id(),
-            context.span_id(),
-            context.trace_flags()
-        ))
+    /// The context for what is called: this span's, or the publisher's where nothing is recorded.
+    fn context(&self) -> Option<&SpanContext> {
+        let own = self.span.as_ref().map(Span::span_context);
+        own.or(self.publishers.as_ref())
+    }
+
+    /// That context as the header `traceparent`.
+    pub(crate) fn traceparent(&self) -> Option<String> {
+        self.context().map(context::traceparent)
+    }
+
+    /// That context as the header `tracestate`.
+    pub(crate) fn tracestate(&self) -> Option<String> {
+        self.context().and_then(context::tracestate)
     }
 
     /// Ends the span with what came of the delivery.
     pub(crate) fn end(&mut self, event: Option<&crate::handle::Event>, verdict: &Verdict) {
-        let Some(span) = &mut self.0 else { return };
+        let Some(span) = &mut self.span else { return };
         if let Some(event) = event {
             span.update_name(format!("process {}", event.event_type));
             span.set_attribute(KeyValue::new("event.id", event.event_id.to_string()));
@@ -143,55 +150,21 @@ impl Delivered {
     }
 }
 
-/// Whether it is the header's form in version 00. Anything else could smuggle bytes into a handler's headers.
-pub(crate) fn is_traceparent(text: &str) -> bool {
-    text.len() == 55 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-') && text.starts_with("00-")
-}
-
 /// The ids in a `traceparent`: of the trace, and of the span.
 pub(crate) fn ids(traceparent: Option<&str>) -> Option<(&str, &str)> {
     let mut parts = traceparent?.split('-').skip(1);
     Some((parts.next()?, parts.next()?))
 }
 
-fn remote(traceparent: &str) -> Option<SpanContext> {
-    if !is_traceparent(traceparent) {
-        return None;
-    }
-    let (trace, span) = ids(Some(traceparent))?;
-    let flags = u8::from_str_radix(traceparent.rsplit('-').next()?, 16).ok()?;
-    let context = SpanContext::new(
-        TraceId::from_hex(trace).ok()?,
-        SpanId::from_hex(span).ok()?,
-        TraceFlags::new(flags),
-        true,
-        TraceState::default(),
-    );
-    context.is_valid().then_some(context)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-
     #[test]
     fn takes_a_traceparent_apart() {
-        let context = remote(PARENT).unwrap();
-        assert_eq!(context.trace_id().to_string(), "0af7651916cd43dd8448eb211c80319c");
-        assert!(context.is_sampled() && context.is_remote());
         assert_eq!(
-            ids(Some(PARENT)),
+            ids(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")),
             Some(("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"))
         );
-        for wrong in [
-            "",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
-            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
-            "0\n-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        ] {
-            assert!(remote(wrong).is_none(), "{wrong}");
-        }
     }
 }

@@ -94,6 +94,7 @@ impl Publish {
         let options = PublishOptions {
             ordering_key: self.ordering_key,
             traceparent: None,
+            tracestate: None,
         };
         let publish = publisher.publish(&event, &options);
         let message_id = tokio::time::timeout(Duration::from_secs(self.timeout), publish)

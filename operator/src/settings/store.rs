@@ -112,10 +112,10 @@ fn ports(url: &str) -> Result<Vec<u16>, SettingsError> {
     if url == MEMORY {
         return Ok(vec![]);
     }
-    let forms = "must be memory:, redis://HOST[:PORT][/DATABASE] or redis-sentinel://HOST:PORT,HOST:PORT/SERVICE, or rediss… with TLS";
+    let forms = "must be memory:, redis://HOST[:PORT][/DATABASE], redis-sentinel://HOST:PORT,HOST:PORT/SERVICE or redis-cluster://HOST:PORT,HOST:PORT, or rediss… with TLS";
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("url", forms))?;
     let (default, mut ports) = match scheme {
-        "redis" | "rediss" => (REDIS_PORT, vec![]),
+        "redis" | "rediss" | "redis-cluster" | "rediss-cluster" => (REDIS_PORT, vec![]),
         // Sentinels lead to servers, which are expected where servers are.
         "redis-sentinel" | "rediss-sentinel" => (SENTINEL_PORT, vec![REDIS_PORT]),
         _ => return Err(wrong("url", forms)),
@@ -172,6 +172,8 @@ mod tests {
             ("redis://[fd00::1]:7000", vec![7000]),
             ("redis-sentinel://a:26379,b:26380/main", vec![6379, 26379, 26380]),
             ("rediss-sentinel://a/main", vec![6379, 26379]),
+            ("redis-cluster://a:7000,b:7001", vec![7000, 7001]),
+            ("rediss-cluster://a", vec![6379]),
         ] {
             assert_eq!(store(&format!("url: {url:?}")).unwrap().ports, ports, "{url}");
         }

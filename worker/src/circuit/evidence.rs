@@ -91,6 +91,8 @@ pub(super) struct Evidence {
     /// When the last call that succeeded began.
     success: u64,
     success_at: Option<Instant>,
+    /// When the circuit was last seen to be open: failures up to then are the handler's.
+    outage: u64,
     /// Events that failed since the last success, and the call in which they did.
     failing: HashMap<u64, u64>,
     unreachable: u32,
@@ -108,6 +110,11 @@ impl Evidence {
     /// When the last call that succeeded began.
     pub(super) fn success(&self) -> u64 {
         self.success
+    }
+
+    /// Whether a failure of that time was the handler's.
+    pub(super) fn was_outage(&self, failed: u64) -> bool {
+        failed <= self.outage
     }
 
     /// A call that began then has succeeded.
@@ -145,12 +152,13 @@ impl Evidence {
         let before = record.failed;
         record.failed = Some((tick, before.map_or(now, |(_, first)| first)));
         self.failing.insert(record.event, failure.batch.unwrap_or(tick));
+        if is_open {
+            self.outage = tick;
+            return Judgement::Pending;
+        }
         if failure.alone == Alone::Never {
             self.unreachable += 1;
             return self.pending(self.unreachable >= UNREACHABLE_IN_A_ROW);
-        }
-        if is_open {
-            return Judgement::Pending;
         }
         let since_success = self.success_at.map(|at| now.saturating_duration_since(at));
         let others_succeed = before.is_some_and(|(tick, _)| self.success > tick)
@@ -184,6 +192,7 @@ impl Evidence {
     fn pending(&mut self, outage: bool) -> Judgement {
         match outage {
             true => {
+                self.outage = self.ticks;
                 self.answered();
                 Judgement::Outage
             }

@@ -12,7 +12,7 @@ use super::{Circuit, Pass};
 /// Events of one round, while the circuit opened a short time ago: if one in a few works, a round finds it.
 const AT_A_TIME: usize = 3;
 /// After so many rounds one event at a time is enough load on a handler that is down.
-const ROUNDS_OF_SEVERAL: u32 = 6;
+const ROUNDS_OF_SEVERAL: u32 = 4;
 
 enum Step {
     Closed,

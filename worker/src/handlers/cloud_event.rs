@@ -31,6 +31,8 @@ struct Structured<'a> {
     dataversion: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<&'a str>,
     datacontenttype: &'static str,
     data: &'a Payload,
 }
@@ -52,6 +54,7 @@ pub(crate) fn batch(events: &[Event]) -> serde_json::Result<Vec<u8>> {
             idempotencykey: event.idempotency_key(),
             dataversion: event.data.version(),
             traceparent: event.traceparent(),
+            tracestate: event.tracestate(),
             datacontenttype: "application/json",
             data: &event.data,
         }
@@ -82,11 +85,13 @@ pub(crate) fn headers(event: &Event) -> Vec<(&'static str, String)> {
     for (_, value) in &mut headers {
         *value = encode(value);
     }
-    headers.extend(
-        event
-            .traceparent()
-            .map(|traceparent| ("traceparent", traceparent.to_owned())),
-    );
+    // The trace's own headers, which are not attributes of the event and are of the form that HTTP takes.
+    for (name, value) in [
+        ("traceparent", event.traceparent()),
+        ("tracestate", event.tracestate()),
+    ] {
+        headers.extend(value.map(|value| (name, value.to_owned())));
+    }
     headers
 }
 
@@ -140,6 +145,7 @@ mod tests {
             message_id: "1".to_owned(),
             bytes: 100,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            tracestate: Some("congo=1".to_owned()),
             delivery_attempt: None,
             published_at: None,
             subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
@@ -161,6 +167,7 @@ mod tests {
                     "traceparent",
                     "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
                 ),
+                ("tracestate", "congo=1"),
             ]
             .map(|(name, value)| (name, value.to_owned()))
         );

@@ -1,7 +1,7 @@
 //! POSTs each event as a CloudEvent to a service, and reads the service's answer as a verdict; or many at a time.
 //! What a status means is in [`StatusTable`].
 
-use std::{borrow::Cow, collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use jiff::{Timestamp, fmt::rfc2822};
@@ -22,6 +22,7 @@ use crate::{
     circuit::Alone,
     failure::Unavailable,
     handle::{Event, Handler, Outcome},
+    settings::shown,
 };
 
 /// The answer's body says nothing to the worker, but a short one is read so that the connection can be used again.
@@ -30,7 +31,7 @@ const MOST_BODY: usize = 64 * 1024;
 const MOST_RESULTS: usize = 1024 * 1024;
 
 /// Where events are posted, and as whom. Files are read again when they change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpSettings {
     /// Where the service listens.
     pub url: Url,
@@ -64,8 +65,18 @@ impl HttpSettings {
     }
 }
 
+/// The URL may hold a password.
+impl fmt::Debug for HttpSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpSettings")
+            .field("url", &shown(&self.url))
+            .field("timeout", &self.timeout)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Posts events to one URL.
-#[derive(Debug)]
 pub struct HttpHandler {
     clients: Clients,
     url: Url,
@@ -76,6 +87,11 @@ pub struct HttpHandler {
 
 /// The header of an answer that names the service's version.
 const VERSION_HEADER: &str = "handler-version";
+impl fmt::Debug for HttpHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HttpHandler").field(&shown(&self.url)).finish()
+    }
+}
 
 /// A body, and what else the request says.
 enum Body<'a> {

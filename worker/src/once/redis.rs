@@ -1,10 +1,10 @@
-//! The store that workers share: Redis or Valkey, by itself or behind Sentinels.
+//! The store that workers share: Redis or Valkey, by itself, behind Sentinels, or as a Redis Cluster.
 //!
 //! Every key of a tenant begins with `event-worker:{tenant}:`, so that a Redis user can be limited to it:
 //!
 //! ```text
 //! ACL SETUSER tenant-123 on >password resetkeys ~event-worker:tenant-123:* resetchannels -@all
-//!   +set +get +eval +evalsha +script|load +ping +select +role
+//!   +set +get +eval +evalsha +script|load +ping +select +role +cluster|slots
 //! ```
 //!
 //! | key | value | lives |
@@ -22,6 +22,7 @@
 //! can be handled a second time: the handler gets the key to close that gap.
 
 mod address;
+mod connect;
 mod link;
 mod mirror;
 mod value;
@@ -125,9 +126,10 @@ impl RedisStore {
             // Writing to a String cannot fail.
             let _ = write!(instance, "{byte:02x}");
         }
+        let prefix = format!("event-worker:{tenant}:");
         Self {
-            link: Link::new(settings),
-            prefix: format!("event-worker:{tenant}:"),
+            link: Link::new(settings, prefix.clone()),
+            prefix,
             consumer,
             instance,
             memory,

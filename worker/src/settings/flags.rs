@@ -1,5 +1,7 @@
 //! The command line: every setting as a flag, and as a variable of the same name.
 
+use std::fmt;
+
 use clap::Parser;
 
 const EXAMPLES: &str = "\
@@ -20,7 +22,7 @@ Exit codes: 0 stopped or idle, 1 failed, 2 a setting is missing or wrong.";
 
 /// The settings as text: flags, or variables of the same name.
 #[allow(clippy::doc_markdown, reason = "these comments are the text of --help")]
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "event-worker", version, about = "Handles the events of one tenant.", after_help = EXAMPLES)]
 pub struct Flags {
     /// Google Cloud project of subscriptions that are given by id.
@@ -61,11 +63,33 @@ pub struct Flags {
     #[arg(long, env = "AUDIT_LOG", value_name = "WHICH", default_value = "all")]
     pub(super) audit_log: String,
     /// Where spans go: a collector's OTLP/gRPC endpoint, http:// or https://. The other OTEL_ variables are read too.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(super) otel_exporter_otlp_endpoint: Option<String>,
+    /// The same for traces alone; goes before OTEL_EXPORTER_OTLP_ENDPOINT.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub(super) otel_exporter_otlp_traces_endpoint: Option<String>,
     /// The protocol of that endpoint: grpc is the only one.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_PROTOCOL", value_name = "PROTOCOL")]
     pub(super) otel_exporter_otlp_protocol: Option<String>,
+    /// The same for traces alone; goes before OTEL_EXPORTER_OTLP_PROTOCOL.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", value_name = "PROTOCOL")]
+    pub(super) otel_exporter_otlp_traces_protocol: Option<String>,
+    /// Whether spans are exported: otlp, or none. By default they are where an endpoint is set.
+    #[arg(long, env = "OTEL_TRACES_EXPORTER", value_name = "EXPORTER")]
+    pub(super) otel_traces_exporter: Option<String>,
+    /// true switches OpenTelemetry off, whatever else is set.
+    #[arg(long, env = "OTEL_SDK_DISABLED", value_name = "BOOL")]
+    pub(super) otel_sdk_disabled: Option<String>,
     /// Whether /metrics is served.
     #[arg(long, env = "ENABLE_METRICS", value_name = "BOOL", default_value = "true")]
     pub(super) enable_metrics: String,
@@ -117,8 +141,9 @@ pub struct Flags {
     #[arg(long, env = "UNKNOWN_VERSION", value_name = "WHAT", default_value = "ack")]
     pub(super) unknown_version: String,
     /// Where handled events are remembered: memory: (in the worker, for one replica),
-    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// with TLS, or
-    /// redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE], rediss-sentinel:// with TLS.
+    /// redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE],
+    /// redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE],
+    /// redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT; with TLS rediss://, rediss-sentinel://, rediss-cluster://.
     #[arg(
         long,
         env = "IDEMPOTENCY_URL",
@@ -144,6 +169,12 @@ pub struct Flags {
     /// A file with the store's password, instead of the URL's; read at each connect.
     #[arg(long, env = "IDEMPOTENCY_PASSWORD_FILE", value_name = "PATH")]
     pub(super) idempotency_password_file: Option<String>,
+    /// The user for the Sentinels of redis-sentinel://, where that is not the store's.
+    #[arg(long, env = "IDEMPOTENCY_SENTINEL_USERNAME", value_name = "NAME")]
+    pub(super) idempotency_sentinel_username: Option<String>,
+    /// A file with the Sentinels' password; without it they are asked with the store's, and then without any.
+    #[arg(long, env = "IDEMPOTENCY_SENTINEL_PASSWORD_FILE", value_name = "PATH")]
+    pub(super) idempotency_sentinel_password_file: Option<String>,
     /// A PEM file with the authority that signed the store's certificate, instead of the system's.
     #[arg(long, env = "IDEMPOTENCY_CA_FILE", value_name = "PATH")]
     pub(super) idempotency_ca_file: Option<String>,
@@ -153,13 +184,8 @@ pub struct Flags {
     /// A PEM file with the key of IDEMPOTENCY_CERT_FILE.
     #[arg(long, env = "IDEMPOTENCY_KEY_FILE", value_name = "PATH")]
     pub(super) idempotency_key_file: Option<String>,
-    /// Where /healthz, /readyz and /metrics are served.
-    #[arg(
-        long,
-        env = "HTTP_ADDR",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080"
-    )]
+    /// Where /healthz, /readyz and /metrics are served; [::] is every address, of IPv4 and IPv6.
+    #[arg(long, env = "HTTP_ADDR", value_name = "ADDRESS", default_value = "[::]:8080")]
     pub(super) http_addr: String,
     /// How long after SIGTERM running handlers may finish: 1s to 1h. Keep it below the pod's grace period.
     #[arg(long, env = "SHUTDOWN_GRACE", value_name = "DURATION", default_value = "25s")]
@@ -167,4 +193,11 @@ pub struct Flags {
     /// Job mode: exit 0 when nothing has come for so long. Without, the worker runs until it is stopped.
     #[arg(long, env = "EXIT_WHEN_IDLE", value_name = "DURATION")]
     pub(super) exit_when_idle: Option<String>,
+}
+
+/// The texts may hold passwords.
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags").finish_non_exhaustive()
+    }
 }

@@ -108,6 +108,28 @@ pub(super) fn store(flags: &Flags) -> Result<StoreKind, WrongSetting> {
         RedisSettings::parse(&flags.idempotency_url).map_err(|error| wrong("IDEMPOTENCY_URL", error))?;
     redis.username = given(flags.idempotency_username.clone());
     redis.password_file = path(flags.idempotency_password_file.as_deref());
+    redis.sentinel_username = given(flags.idempotency_sentinel_username.clone());
+    redis.sentinel_password_file = path(flags.idempotency_sentinel_password_file.as_deref());
+    for (variable, set) in [
+        ("IDEMPOTENCY_SENTINEL_USERNAME", redis.sentinel_username.is_some()),
+        (
+            "IDEMPOTENCY_SENTINEL_PASSWORD_FILE",
+            redis.sentinel_password_file.is_some(),
+        ),
+    ] {
+        if set && !redis.has_sentinels() {
+            return Err(wrong(
+                variable,
+                "is set, and IDEMPOTENCY_URL names no Sentinels: redis-sentinel://",
+            ));
+        }
+    }
+    if redis.sentinel_username.is_some() && redis.sentinel_password_file.is_none() {
+        return Err(wrong(
+            "IDEMPOTENCY_SENTINEL_PASSWORD_FILE",
+            "is missing, and IDEMPOTENCY_SENTINEL_USERNAME is set; set both, or the password alone",
+        ));
+    }
     redis.ca_file = path(flags.idempotency_ca_file.as_deref());
     redis.identity_files = pair(
         ("IDEMPOTENCY_CERT_FILE", flags.idempotency_cert_file.as_deref()),
@@ -184,24 +206,6 @@ pub(super) fn audit(text: &str) -> Result<Audit, WrongSetting> {
             format!("{other:?} is none of \"all\", \"failures\", \"off\""),
         )),
     }
-}
-
-pub(super) fn traces(
-    endpoint: Option<String>,
-    protocol: Option<String>,
-) -> Result<Option<String>, WrongSetting> {
-    if let Some(other) = given(protocol).filter(|protocol| protocol != "grpc") {
-        let problem = format!("{other:?} is not \"grpc\", the one protocol that is spoken");
-        return Err(wrong("OTEL_EXPORTER_OTLP_PROTOCOL", problem));
-    }
-    let Some(endpoint) = given(endpoint) else {
-        return Ok(None);
-    };
-    Url::parse(&endpoint)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .map(|_| Some(endpoint))
-        .ok_or_else(|| wrong("OTEL_EXPORTER_OTLP_ENDPOINT", "is not an http:// or https:// URL"))
 }
 
 /// From 1 to 1000.

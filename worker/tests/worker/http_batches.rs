@@ -49,6 +49,7 @@ fn event(source: &str) -> Event {
         message_id: "1".to_owned(),
         bytes: 100,
         traceparent: Some(TRACE.to_owned()),
+        tracestate: None,
         delivery_attempt: None,
         published_at: None,
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
@@ -105,7 +106,7 @@ async fn a_batch_is_a_json_array_of_cloud_events_with_a_result_for_each() {
         let status = |source: &str| match source {
             "fine" => Some(200),
             "never" => Some(422),
-            "later" => Some(500),
+            "later" => Some(409),
             "away" => Some(503),
             "odd" => Some(17),
             _ => None,
@@ -143,7 +144,7 @@ async fn an_answer_for_the_whole_batch_is_every_event_s() {
         (StatusCode::NO_CONTENT, "", true),
         (StatusCode::OK, "", true),
         (StatusCode::OK, "<html>fine</html>", false),
-        (StatusCode::INTERNAL_SERVER_ERROR, "", false),
+        (StatusCode::CONFLICT, "", false),
     ] {
         let (_, url) = service(move |_| (status, body).into_response()).await;
         let outcomes = handler(&url).handle_batch(&["a", "b"].map(event)).await;
@@ -154,10 +155,12 @@ async fn an_answer_for_the_whole_batch_is_every_event_s() {
         };
         assert!(outcomes.iter().all(as_expected), "{status} {body}: {outcomes:?}");
     }
-    let nobody = handler("http://127.0.0.1:1/");
-    let outcomes = nobody.handle_batch(&["a", "b"].map(event)).await;
-    let unavailable = |outcome: &Outcome| matches!(outcome, Outcome::Unavailable { .. });
-    assert!(outcomes.iter().all(unavailable));
+    let (_, broken) = service(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
+    for url in ["http://127.0.0.1:1/", &broken] {
+        let outcomes = handler(url).handle_batch(&["a", "b"].map(event)).await;
+        let unavailable = |outcome: &Outcome| matches!(outcome, Outcome::Unavailable { .. });
+        assert!(outcomes.iter().all(unavailable), "{url}");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use event_worker::{
 };
 use events::{DomainEvent, EventFactory, EventType, TenantId};
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 type Seen = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
@@ -61,6 +61,7 @@ fn context() -> Context {
         message_id: "1".to_owned(),
         bytes: 100,
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        tracestate: None,
         delivery_attempt: Some(2),
         published_at: None,
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
@@ -160,6 +161,23 @@ async fn reads_answers_as_verdicts() {
         .kind("503")
         .after(Duration::from_secs(17));
     assert_eq!(busy, asked);
+}
+
+/// As behind a Service without endpoints, or on a machine that hangs: packets go, and none comes.
+#[tokio::test]
+async fn a_service_that_takes_no_connection_is_no_verdict_however_short_the_timeout() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    // Nobody accepts, so the kernel soon takes no more.
+    while let Ok(taken) = tokio::time::timeout(Duration::from_millis(500), TcpStream::connect(address)).await
+    {
+        waiting.push(taken.unwrap());
+    }
+    let outcome = ask(&format!("http://{address}/")).await;
+    assert!(matches!(outcome, Outcome::Unavailable { .. }), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn noted(redis: &Redis) -> HashSet<String> {
         (clients.lines().count() == 1).then_some(())
     })
     .await;
-    let keys: Vec<String> = redis.ask(&["KEYS", "event-worker:tenant-123:key:*"]).await;
+    let keys: Vec<String> = redis.ask(&["KEYS", "event-worker:tenant-123:worker:*"]).await;
     let mut connection = redis.connect().await;
     let mut noted = HashSet::new();
     for key in keys {

@@ -22,6 +22,7 @@ mod outcomes;
 mod pipeline;
 mod pulled;
 mod redis_store;
+mod redis_topologies;
 mod rollouts;
 mod support;
 mod traces;

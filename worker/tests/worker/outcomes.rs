@@ -51,6 +51,12 @@ fn filler(event: &DomainEvent) -> String {
     "x".repeat(MOST - attributes - envelope - 100)
 }
 
+fn with_version(event: &DomainEvent, version: Value) -> Vec<u8> {
+    let mut value = serde_json::to_value(event).unwrap();
+    value["data"]["version"] = version;
+    value.to_string().into_bytes()
+}
+
 fn publish(case: &str, event: &mut DomainEvent) -> Published {
     let json = |event: &DomainEvent| serde_json::to_value(event).unwrap();
     let data = |event: &DomainEvent, change: &dyn Fn(&mut Value)| {
@@ -94,7 +100,9 @@ fn publish(case: &str, event: &mut DomainEvent) -> Published {
             let filler = filler(event);
             published.data = data(event, &move |value| value["data"]["filler"] = json!(filler));
         }
-        "unknown-version" => published.data = data(event, &|value| value["data"]["version"] = json!("99.0")),
+        "unknown-version" => published.data = with_version(event, json!("99.0")),
+        "unknown-version-number" => published.data = with_version(event, json!(99.0)),
+        "odd-version" => published.data = with_version(event, json!({"major": 1})),
         "poison-answered" | "poison-failing" => {
             published.data = data(event, &|value| value["source"] = json!(case));
         }

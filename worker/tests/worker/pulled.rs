@@ -1,6 +1,7 @@
 //! A whole worker on a real stream: what is published is handled, refused, retried, dead-lettered as documented.
 
 use std::{
+    future::Future,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -70,24 +71,51 @@ async fn a_permanent_failure_is_asked_once_and_dead_lettered() {
     worker.stop().await;
 }
 
+/// A service that answers an event of the source `odd` as told, and all others well.
+async fn but_for_one(answer: impl Fn(usize) -> StatusCode + Send + Sync + 'static) -> Service {
+    let calls = AtomicUsize::new(0);
+    Service::start_by_source(ANY, move |source| match source {
+        "odd" => answer(calls.fetch_add(1, Ordering::SeqCst)),
+        _ => StatusCode::OK,
+    })
+    .await
+}
+
+async fn publish_odd(plane: &Plane<'_>) -> String {
+    let mut odd = event("tenant-123");
+    odd.source = "odd".to_owned();
+    plane.publish_one(&odd, None).await;
+    odd.event_id.to_string()
+}
+
+/// Waits with other events on their way all the time: whether one fails by itself is seen beside others.
+async fn beside_others<T, F: Future<Output = Option<T>>>(
+    plane: &Plane<'_>,
+    what: &str,
+    ask: impl Fn() -> F,
+) -> T {
+    until(what, || async {
+        plane.publish(1, "tenant-123").await;
+        ask().await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_failure_is_tried_as_often_as_the_subscription_says() {
     let cloud = Cloud::start().await;
     let plane = cloud.plane("retryable", json!({})).await;
-    let calls = AtomicUsize::new(0);
-    let service = Service::start(ANY, move |_| {
-        let call = calls.fetch_add(1, Ordering::SeqCst);
-        let status = if call < 2 {
-            StatusCode::INTERNAL_SERVER_ERROR
-        } else {
-            StatusCode::OK
-        };
-        (status, NOW)
-    });
-    let service = service.await;
+    let service = but_for_one(|call| match call {
+        0 | 1 => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::OK,
+    })
+    .await;
     let worker = start(posting(&service), &cloud, &plane).await;
-    plane.publish(1, "tenant-123").await;
-    worker.processed("success", 1).await;
+    let id = publish_odd(&plane).await;
+    beside_others(&plane, "a third call", || async {
+        (service.times(&id) == 3).then_some(())
+    })
+    .await;
     worker.processed("retryable", 2).await;
     worker.stop().await;
     assert!(plane.dead_letters().await.is_empty());
@@ -97,10 +125,10 @@ async fn a_failure_is_tried_as_often_as_the_subscription_says() {
 async fn one_that_always_fails_is_dead_lettered_after_that_many_calls() {
     let cloud = Cloud::start().await;
     let plane = cloud.plane("hopeless", json!({})).await;
-    let service = Service::start(ANY, |_| (StatusCode::BAD_GATEWAY, NOW)).await;
+    let service = but_for_one(|_| StatusCode::BAD_GATEWAY).await;
     let worker = start(posting(&service), &cloud, &plane).await;
-    let [id] = <[String; 1]>::try_from(plane.publish(1, "tenant-123").await).unwrap();
-    let dead = until("a dead letter", || async {
+    let id = publish_odd(&plane).await;
+    let dead = beside_others(&plane, "a dead letter", || async {
         Some(plane.dead_letters().await).filter(|dead| !dead.is_empty())
     });
     assert_eq!(dead.await, [id.as_str()]);

@@ -1,10 +1,10 @@
 //! The store in Redis, against real servers: with and without passwords, a user limited to its tenant's keys, TLS,
-//! Sentinels, and servers that go away.
+//! and servers that go away. Sentinels and clusters are in `redis_topologies`.
 
 use std::{net::Ipv4Addr, time::Duration};
 
 use crate::support::{
-    redis::{LONG, Redis, free_port},
+    redis::{LONG, Redis, documented_rule, free_port},
     until,
 };
 use event_worker::once::{
@@ -19,12 +19,12 @@ const MEMORY: Memory = Memory {
     failed: DAY,
 };
 
-fn store_of(tenant: &str, settings: RedisSettings) -> RedisStore {
+pub(crate) fn store_of(tenant: &str, settings: RedisSettings) -> RedisStore {
     let tenant = TenantId::parse(tenant).unwrap();
     RedisStore::new(settings, &tenant, Consumer::default(), MEMORY)
 }
 
-fn event(key: &str) -> Identity<'_> {
+pub(crate) fn event(key: &str) -> Identity<'_> {
     Identity {
         event_type: "document.ingested",
         key,
@@ -34,11 +34,11 @@ fn event(key: &str) -> Identity<'_> {
     }
 }
 
-fn store(url: &str) -> RedisStore {
+pub(crate) fn store(url: &str) -> RedisStore {
     store_of("tenant-123", RedisSettings::parse(url).unwrap())
 }
 
-async fn claimed(store: &RedisStore, key: &str, expiry: Duration) -> Token {
+pub(crate) async fn claimed(store: &RedisStore, key: &str, expiry: Duration) -> Token {
     let token = Token::fresh();
     assert_eq!(
         store.claim(&event(key), token, expiry).await.unwrap(),
@@ -47,7 +47,7 @@ async fn claimed(store: &RedisStore, key: &str, expiry: Duration) -> Token {
     token
 }
 
-async fn claim(store: &RedisStore, key: &str) -> Claim {
+pub(crate) async fn claim(store: &RedisStore, key: &str) -> Claim {
     store.claim(&event(key), Token::fresh(), LONG).await.unwrap()
 }
 
@@ -181,15 +181,7 @@ async fn tenants_do_not_see_each_other() {
 #[tokio::test]
 async fn a_user_limited_to_its_tenant_s_keys_is_enough_and_no_more() {
     let redis = Redis::start().await;
-    let documented = include_str!("../../src/once/redis.rs");
-    let rule: String = documented
-        .lines()
-        .skip_while(|line| !line.contains("ACL SETUSER"))
-        .take(2)
-        .map(|line| line.trim_start_matches("//!").trim())
-        .collect::<Vec<_>>()
-        .join(" ")
-        .replace(">password", ">s3cret");
+    let rule = documented_rule();
     let words: Vec<&str> = rule.split_whitespace().collect();
     let _: () = redis.ask(&words).await;
     let url = format!("redis://tenant-123:s3cret@127.0.0.1:{}", redis.port);
@@ -331,51 +323,4 @@ async fn speaks_tls_with_an_authority_and_an_identity_of_its_own() {
     ] {
         assert!(store.check().await.is_err(), "{what}");
     }
-}
-
-#[tokio::test]
-async fn sentinels_lead_to_the_server_that_may_be_written_to() {
-    let mut first = Redis::start().await;
-    let port = first.port.to_string();
-    let second = Redis::with(&["--replicaof", "127.0.0.1", &port]).await;
-    let sentinel_port = free_port();
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("sentinel.conf");
-    let lines = [
-        format!("port {sentinel_port}"),
-        "bind 127.0.0.1".to_owned(),
-        format!("sentinel monitor main 127.0.0.1 {port} 1"),
-        "sentinel down-after-milliseconds main 500".to_owned(),
-        "sentinel failover-timeout main 2000".to_owned(),
-    ];
-    std::fs::write(&config, lines.join("\n")).unwrap();
-    let _sentinel = Redis::sentinel(sentinel_port, &config);
-    let url = format!("redis-sentinel://127.0.0.1:1,127.0.0.1:{sentinel_port}/main");
-    let store = store(&url);
-    until("the first server", || async { store.check().await.ok() }).await;
-    let token = claimed(&store, "a", LONG).await;
-    store.finish(&event("a"), token, End::Done).await.unwrap();
-    // WAIT knows only its own connection's writes, so what is waited for is the value itself.
-    until("the replica to have it", || async {
-        let there: bool = second
-            .ask(&["EXISTS", "event-worker:tenant-123:worker:document.ingested:a"])
-            .await;
-        there.then_some(())
-    })
-    .await;
-    // The Sentinel must know of the second before it can make it the first.
-    until("the Sentinel to know the replica", || async {
-        let mut connection =
-            crate::support::redis::connect(format!("redis://127.0.0.1:{sentinel_port}")).await;
-        let mut ask = redis::cmd("SENTINEL");
-        ask.arg("replicas").arg("main");
-        let replicas: Vec<redis::Value> = ask.query_async(&mut connection).await.unwrap();
-        (!replicas.is_empty()).then_some(())
-    })
-    .await;
-    first.kill();
-    until("the failover", || async { store.check().await.ok() }).await;
-    assert_eq!(claim(&store, "a").await, Claim::Done);
-    let role: Vec<redis::Value> = second.ask(&["ROLE"]).await;
-    assert_eq!(role.first(), Some(&redis::Value::BulkString(b"master".to_vec())));
 }

@@ -215,7 +215,7 @@ fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
         ("WORKER_TIMEOUT", worker.timeout.as_secs().to_string()),
         ("PUBSUB_ENABLE_DLQ", settings.dead_lettering.to_string()),
         ("LOG_LEVEL", settings.worker.log_level.clone()),
-        ("HTTP_ADDR", format!("0.0.0.0:{HTTP_PORT}")),
+        ("HTTP_ADDR", format!("[::]:{HTTP_PORT}")),
         ("SHUTDOWN_GRACE", format!("{grace}s")),
     ];
     variables.extend(store::environment(valid, &settings.worker.idempotency));

@@ -92,6 +92,7 @@ mod tests {
             message_id: "1".to_owned(),
             bytes: 100,
             traceparent: None,
+            tracestate: None,
             delivery_attempt: None,
             published_at: None,
             subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),

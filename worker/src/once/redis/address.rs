@@ -2,31 +2,45 @@
 
 use std::{fmt, path::PathBuf};
 
-use redis::{
-    Client, ClientTlsConfig, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, TlsCertificates,
-    TlsMode,
-    sentinel::{SentinelClientBuilder, SentinelServerType},
-};
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisError};
 
 /// What is wrong with the URL. It is not repeated: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0}; allowed are memory: and redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], with TLS rediss://, and with \
-     Sentinels redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE], with TLS rediss-sentinel://"
+    "{0}; allowed are memory: and redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], with Sentinels \
+     redis-sentinel://[USER:PASSWORD@]HOST:PORT,HOST:PORT/SERVICE[/DATABASE], for a Redis Cluster \
+     redis-cluster://[USER:PASSWORD@]HOST:PORT,HOST:PORT, and with TLS rediss://, rediss-sentinel://, rediss-cluster://"
 )]
 pub struct WrongUrl(&'static str);
+
+/// What the servers are that the URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The one that keeps the keys.
+    Server,
+    /// Those that know which server of a service may be written to.
+    Sentinels {
+        /// The service's name.
+        service: String,
+    },
+    /// Some of those that share the keys.
+    Cluster,
+}
 
 /// How to reach Redis. Files are read at each connect, so that a rotated password or certificate is taken up.
 #[derive(Clone)]
 pub struct RedisSettings {
-    nodes: Vec<ConnectionInfo>,
-    /// The service's name, when the nodes are Sentinels.
-    service: Option<String>,
-    tls: bool,
+    pub(super) nodes: Vec<ConnectionInfo>,
+    pub(super) kind: Kind,
+    pub(super) tls: bool,
     /// Instead of the URL's.
     pub username: Option<String>,
     /// Holds the password, instead of the URL.
     pub password_file: Option<PathBuf>,
+    /// Who we are to Sentinels, where that is not who we are to Redis.
+    pub sentinel_username: Option<String>,
+    /// Holds the Sentinels' password, where that is not the password of Redis.
+    pub sentinel_password_file: Option<PathBuf>,
     /// The authority that signed the server's certificate, instead of the system's.
     pub ca_file: Option<PathBuf>,
     /// Our certificate and its key, where the server asks for one.
@@ -40,11 +54,10 @@ impl RedisSettings {
     /// [`WrongUrl`] says what is wrong and what is allowed.
     pub fn parse(url: &str) -> Result<Self, WrongUrl> {
         let (scheme, rest) = url.split_once("://").ok_or(WrongUrl("it has no scheme"))?;
-        let (tls, sentinel) = match scheme {
-            "redis" | "valkey" => (false, false),
-            "rediss" | "valkeys" => (true, false),
-            "redis-sentinel" => (false, true),
-            "rediss-sentinel" => (true, true),
+        let (base, of) = scheme.split_once('-').unwrap_or((scheme, ""));
+        let tls = match base {
+            "redis" | "valkey" => false,
+            "rediss" | "valkeys" => true,
             _ => return Err(WrongUrl("its scheme is unknown")),
         };
         if rest.contains('#') {
@@ -56,117 +69,46 @@ impl RedisSettings {
             Some((user, hosts)) => (format!("{user}@"), hosts),
             None => (String::new(), authority),
         };
-        let (service, database) = match (sentinel, path.split_once('/')) {
-            (false, _) => (None, path),
-            (true, Some((service, database))) => (Some(service), database),
-            (true, None) => (Some(path), ""),
-        };
-        if service.is_some_and(str::is_empty) {
-            return Err(WrongUrl("it names no service of the Sentinels"));
-        }
-        let scheme = if tls { "rediss" } else { "redis" };
         let hosts: Vec<&str> = hosts.split(',').collect();
-        if !sentinel && hosts.len() > 1 {
-            return Err(WrongUrl("it names several servers that are no Sentinels"));
-        }
+        let (kind, database) = match of {
+            "" if hosts.len() > 1 => {
+                return Err(WrongUrl(
+                    "it names several servers that are neither Sentinels nor a Redis Cluster",
+                ));
+            }
+            "" => (Kind::Server, path),
+            "sentinel" => {
+                let (service, database) = path.split_once('/').unwrap_or((path, ""));
+                if service.is_empty() {
+                    return Err(WrongUrl("it names no service of the Sentinels"));
+                }
+                let service = service.to_owned();
+                (Kind::Sentinels { service }, database)
+            }
+            "cluster" if matches!(path, "" | "0") => (Kind::Cluster, ""),
+            "cluster" => return Err(WrongUrl("it names a database, and a Redis Cluster has none")),
+            _ => return Err(WrongUrl("its scheme is unknown")),
+        };
+        let scheme = if tls { "rediss" } else { "redis" };
         let node = |host: &&str| format!("{scheme}://{user}{host}/{database}").into_connection_info();
         let nodes: Result<Vec<_>, RedisError> = hosts.iter().map(node).collect();
         Ok(Self {
             nodes: nodes.map_err(|_| WrongUrl("it is not of that form"))?,
-            service: service.map(ToOwned::to_owned),
+            kind,
             tls,
             username: None,
             password_file: None,
+            sentinel_username: None,
+            sentinel_password_file: None,
             ca_file: None,
             identity_files: None,
         })
     }
 
-    /// A client for the server to write to, which is the Sentinels' to say where there are some.
-    pub(super) async fn client(&self) -> Result<Client, String> {
-        let certificates = self.certificates().await?;
-        let password = match &self.password_file {
-            Some(path) => Some(read(path).await?.trim_end_matches(['\r', '\n']).to_owned()),
-            None => None,
-        };
-        let [first, ..] = self.nodes.as_slice() else {
-            return Err("no server is named".to_owned());
-        };
-        // The client would tell the server its name, which is one more right to grant.
-        let mut own = first.redis_settings().clone().set_skip_set_lib_name();
-        if let Some(username) = &self.username {
-            own = own.set_username(username);
-        }
-        if let Some(password) = &password {
-            own = own.set_password(password);
-        }
-        let client = match (&self.service, certificates) {
-            (None, None) => Client::open(first.clone().set_redis_settings(own)),
-            (None, Some(certificates)) => {
-                Client::build_with_tls(first.clone().set_redis_settings(own), certificates)
-            }
-            (Some(service), certificates) => {
-                let nodes = self.nodes.iter().map(|node| node.addr().clone());
-                let mut sentinels = SentinelClientBuilder::new(nodes, service, SentinelServerType::Master)
-                    .map_err(|error| said(&error))?
-                    .set_client_to_redis_db(own.db());
-                if self.tls {
-                    sentinels = sentinels.set_client_to_redis_tls_mode(TlsMode::Secure);
-                }
-                if let Some(certificates) = certificates {
-                    sentinels = sentinels
-                        .set_client_to_redis_certificates(certificates.clone())
-                        .set_client_to_sentinel_certificates(certificates);
-                }
-                if let Some(username) = own.username() {
-                    sentinels = sentinels.set_client_to_redis_username(username);
-                }
-                if let Some(password) = own.password() {
-                    sentinels = sentinels.set_client_to_redis_password(password);
-                }
-                let mut sentinels = sentinels.build().map_err(|error| said(&error))?;
-                sentinels.async_get_client().await
-            }
-        };
-        client.map_err(|error| said(&error))
-    }
-
-    async fn certificates(&self) -> Result<Option<TlsCertificates>, String> {
-        if !self.tls || (self.ca_file.is_none() && self.identity_files.is_none()) {
-            return Ok(None);
-        }
-        let root_cert = match &self.ca_file {
-            Some(path) => Some(read(path).await?.into_bytes()),
-            None => None,
-        };
-        let client_tls = match &self.identity_files {
-            Some((certificate, key)) => Some(ClientTlsConfig {
-                client_cert: read(certificate).await?.into_bytes(),
-                client_key: read(key).await?.into_bytes(),
-            }),
-            None => None,
-        };
-        Ok(Some(TlsCertificates {
-            client_tls,
-            root_cert,
-        }))
-    }
-}
-
-async fn read(path: &PathBuf) -> Result<String, String> {
-    tokio::fs::read_to_string(path)
-        .await
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-/// An error of the client's in words that hold no credential.
-pub(super) fn said(error: &RedisError) -> String {
-    if error.kind() == ErrorKind::AuthenticationFailed {
-        return "it refuses the user or the password".to_owned();
-    }
-    match error.code() {
-        Some(code) => format!("it answered {code}: {}", error.detail().unwrap_or_default()),
-        None => error.to_string(),
+    /// Whether the URL names Sentinels.
+    #[must_use]
+    pub fn has_sentinels(&self) -> bool {
+        matches!(self.kind, Kind::Sentinels { .. })
     }
 }
 
@@ -176,7 +118,7 @@ impl fmt::Debug for RedisSettings {
         let nodes: Vec<String> = self.nodes.iter().map(|node| node.addr().to_string()).collect();
         f.debug_struct("RedisSettings")
             .field("nodes", &nodes)
-            .field("service", &self.service)
+            .field("kind", &self.kind)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
@@ -191,11 +133,21 @@ mod tests {
     }
 
     #[test]
-    fn takes_servers_and_sentinels() {
-        assert!(shown("redis://h").contains(r#"["h:6379"], service: None, tls: false"#));
-        assert!(shown("rediss://u:p@h:1/3").contains(r#"["h:1"], service: None, tls: true"#));
+    fn takes_servers_sentinels_and_clusters() {
+        assert!(shown("redis://h").contains(r#"["h:6379"], kind: Server, tls: false"#));
+        assert!(shown("valkey://h").contains(r#"["h:6379"], kind: Server, tls: false"#));
+        assert!(shown("rediss://u:p@h:1/3").contains(r#"["h:1"], kind: Server, tls: true"#));
+        let cluster = shown("rediss-cluster://u:p@a:7001,b:7002,[::1]:7003");
+        assert!(
+            cluster.contains(r#"["a:7001", "b:7002", "[::1]:7003"], kind: Cluster, tls: true"#)
+                || cluster.contains(r#"["a:7001", "b:7002", "::1:7003"], kind: Cluster, tls: true"#),
+            "{cluster}"
+        );
+        assert!(shown("redis-cluster://a/0").contains(r#"["a:6379"], kind: Cluster, tls: false"#));
         let sentinels = shown("redis-sentinel://:p%40ss@a:26379,b:26379/main/2");
-        assert!(sentinels.contains(r#"["a:26379", "b:26379"], service: Some("main"), tls: false"#));
+        assert!(
+            sentinels.contains(r#"["a:26379", "b:26379"], kind: Sentinels { service: "main" }, tls: false"#)
+        );
         let parsed = RedisSettings::parse("redis-sentinel://u:p%40ss@a:26379,b:26379/main/2").unwrap();
         let own = parsed.nodes[0].redis_settings();
         assert_eq!(
@@ -214,6 +166,9 @@ mod tests {
             "rediss://:s3cret@h#insecure",
             "redis://:s3cret@h:port",
             "redis://:s3cret@h/database",
+            "redis-cluster://:s3cret@a,b/3",
+            "redis-proxy://:s3cret@a",
+            "rediss-sentinel-cluster://:s3cret@a/main",
         ] {
             let error = RedisSettings::parse(url).unwrap_err().to_string();
             assert!(

@@ -3,23 +3,21 @@
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use redis::{AsyncConnectionConfig, ErrorKind, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{ErrorKind, RedisResult, ServerErrorKind};
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     StoreError,
-    address::{RedisSettings, said},
+    address::RedisSettings,
+    connect::{CONNECT, Connection, said},
 };
 
-/// A store that takes longer is as good as away; events wait for it then.
-const ANSWER: Duration = Duration::from_secs(3);
-const CONNECT: Duration = Duration::from_secs(5);
 /// After a connect that failed nobody tries for so long: a thousand waiting events are one attempt.
 const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
 struct Open {
-    connection: MultiplexedConnection,
+    connection: Connection,
     serial: u64,
 }
 
@@ -29,9 +27,11 @@ struct Attempts {
     failed: Option<(Instant, String)>,
 }
 
-/// One multiplexed connection, and the way back to it.
+/// One connection, and the way back to it.
 pub(super) struct Link {
     settings: RedisSettings,
+    /// What our keys begin with.
+    prefix: String,
     open: RwLock<Option<Open>>,
     attempts: Mutex<Attempts>,
 }
@@ -43,11 +43,12 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(settings: RedisSettings) -> Self {
+    pub(super) fn new(settings: RedisSettings, prefix: String) -> Self {
         // Redis' client takes the process's default; Google's names its own. The same one for both.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Self {
             settings,
+            prefix,
             open: RwLock::new(None),
             attempts: Mutex::default(),
         }
@@ -56,7 +57,7 @@ impl Link {
     /// Asks once. An error that may be the connection's ends it, so that the next question gets a new one.
     pub(super) async fn ask<T>(
         &self,
-        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+        question: impl AsyncFnOnce(&mut Connection) -> RedisResult<T>,
     ) -> Result<T, StoreError> {
         let mut open = self.connection().await?;
         let answer = question(&mut open.connection).await;
@@ -90,7 +91,8 @@ impl Link {
             return Err(StoreError(why.clone()));
         }
         let late = |_elapsed| Err(format!("it takes no connection within {CONNECT:?}"));
-        let connected = tokio::time::timeout(CONNECT, self.connect()).await;
+        let connecting = self.settings.connect(&self.prefix);
+        let connected = tokio::time::timeout(CONNECT, connecting).await;
         match connected.unwrap_or_else(late) {
             Ok(connection) => {
                 attempts.serial += 1;
@@ -107,16 +109,5 @@ impl Link {
                 Err(StoreError(why))
             }
         }
-    }
-
-    async fn connect(&self) -> Result<MultiplexedConnection, String> {
-        let client = self.settings.client().await?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER));
-        client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(|error| said(&error))
     }
 }

@@ -133,14 +133,16 @@ impl Plane<'_> {
         let options = events::publisher::PublishOptions {
             ordering_key: key.map(ToOwned::to_owned),
             traceparent: None,
+            tracestate: None,
         };
         self.publisher.publish(event, &options).await.unwrap();
     }
 
-    pub(crate) async fn publish_traced(&self, event: &DomainEvent, traceparent: &str) {
+    pub(crate) async fn publish_traced(&self, event: &DomainEvent, traceparent: &str, tracestate: &str) {
         let options = events::publisher::PublishOptions {
             ordering_key: None,
             traceparent: Some(traceparent.to_owned()),
+            tracestate: Some(tracestate.to_owned()),
         };
         self.publisher.publish(event, &options).await.unwrap();
     }

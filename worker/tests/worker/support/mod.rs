@@ -5,6 +5,7 @@ pub(crate) mod cloud;
 pub(crate) mod effects;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod redis_cluster;
 pub(crate) mod service;
 pub(crate) mod tls;
 

@@ -2,7 +2,6 @@
 
 use std::{
     net::TcpListener,
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -75,17 +74,33 @@ impl Redis {
         self
     }
 
-    /// A Sentinel instead of a server.
-    pub(crate) fn sentinel(port: u16, config: &Path) -> Self {
-        let mut sentinel = Self::cold(port, &[]);
-        sentinel.child = Some(command().arg(config).arg("--sentinel").spawn().unwrap());
+    /// A Sentinel instead of a server, of the service `main` whose server is there; with more lines in its file.
+    pub(crate) async fn sentinel(server: u16, more: &[&str]) -> Self {
+        let mut sentinel = Self::cold(free_port(), &[]);
+        let config = sentinel.dir.path().join("sentinel.conf");
+        let lines = [
+            format!("port {}", sentinel.port),
+            "bind 127.0.0.1".to_owned(),
+            format!("sentinel monitor main 127.0.0.1 {server} 1"),
+            "sentinel down-after-milliseconds main 500".to_owned(),
+            "sentinel failover-timeout main 2000".to_owned(),
+        ];
+        let lines: Vec<&str> = lines
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        std::fs::write(&config, lines.join("\n")).unwrap();
+        sentinel.child = Some(command().arg(&config).arg("--sentinel").spawn().unwrap());
+        sentinel.answers().await;
         sentinel
     }
 
     pub(crate) fn spawn(&mut self) {
         let port = self.port.to_string();
-        // A port of TLS alone is set by the test; port 0 switches the other off.
-        let plain = match self.arguments.iter().any(|argument| argument == "--tls-port") {
+        // A port of TLS alone is set by the test, and 0 switches the other off; the nodes of a cluster have both.
+        let has = |name: &str| self.arguments.iter().any(|argument| argument == name);
+        let plain = match has("--tls-port") && !has("--tls-cluster") {
             true => "0",
             false => &port,
         };
@@ -149,6 +164,16 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The rule for a tenant's user that the documentation tells platforms to set, as words; its password is s3cret.
+pub(crate) fn documented_rule() -> String {
+    let lines = include_str!("../../../src/once/redis.rs").lines();
+    let rule = lines
+        .skip_while(|line| !line.contains("ACL SETUSER"))
+        .take_while(|line| !line.contains("```"))
+        .map(|line| line.trim_start_matches("//!").trim());
+    rule.collect::<Vec<_>>().join(" ").replace(">password", ">s3cret")
 }
 
 /// Long enough for everything that is not asked to expire.
