@@ -27,7 +27,7 @@ pub mod publisher;
 pub mod tenant_id;
 
 pub use connection::Connection;
-pub use event::{DecodeError, DomainEvent};
+pub use event::{DecodeError, DomainEvent, Foreign};
 pub use event_type::{EventPattern, EventType};
 pub use factory::EventFactory;
 pub use filter::Filter;

@@ -26,7 +26,7 @@
 //! | `outage` | was Pub/Sub away, and is it back? |
 //! | [`limits`], [`circuit`] | how much at a time, and is the handler there at all? |
 //! | [`process`], `turn` | **the pipeline**: guard → route → claim → handle → note the end → settle |
-//! | [`guard`] | is it an event of our tenant? |
+//! | [`guard`], [`envelope`] | is it an event of our tenant, and how does it stand in its message? |
 //! | [`registry`] | which handler takes it, and in which version? |
 //! | [`once`], `note` | was it handled before? |
 //! | [`handle`], [`failure`], [`handlers`] | what is a handler, how does it fail, and which come with the worker? |
@@ -39,6 +39,7 @@ pub mod builder;
 pub mod circuit;
 pub mod disposition;
 pub mod drain;
+pub mod envelope;
 pub mod failure;
 mod fleet;
 pub mod guard;
@@ -66,6 +67,7 @@ pub mod trace;
 mod turn;
 
 pub use builder::{WorkerBuilder, WorkerError};
+pub use envelope::Envelope;
 pub use failure::{OrFail, Permanent, Retryable, Unavailable};
 pub use handle::{Event, Handler, Outcome};
 pub use handlers::batch::{BatchHandler, BatchSettings};

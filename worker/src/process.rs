@@ -9,6 +9,7 @@ use events::TenantId;
 use crate::{
     disposition::{Disposition, Verdict},
     drain::Drain,
+    envelope::Envelope,
     guard,
     handle::{Context, Event},
     health::Health,
@@ -37,6 +38,8 @@ pub enum UnknownVersion {
 pub struct Pipeline {
     /// Whose worker this is.
     pub tenant: TenantId,
+    /// How events stand in messages.
+    pub envelope: Envelope,
     /// Who handles what.
     pub registry: Registry,
     /// What was handled before.
@@ -82,7 +85,7 @@ pub async fn process(pipeline: &Pipeline, delivery: Delivery, leave: Leave) -> b
 }
 
 async fn decide(pipeline: &Pipeline, message: &Message, span: &Delivered, leave: Leave) -> Decision {
-    let mut event = match guard::admit(&pipeline.tenant, message) {
+    let mut event = match guard::admit(&pipeline.tenant, pipeline.envelope, message) {
         Ok(event) => event,
         Err(refusal) => {
             return Decision {

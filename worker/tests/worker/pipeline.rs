@@ -125,6 +125,7 @@ impl Bench {
         let mut registry = Registry::default();
         register(&mut registry);
         let pipeline = Pipeline {
+            envelope: event_worker::Envelope::Domain,
             tenant: tenant("tenant-123"),
             registry,
             store: Arc::<Flaky>::clone(&store),
