@@ -19,7 +19,7 @@ pub use event_subscription::{
     EventSubscriptionStatus, RetryPolicy, SubscriptionSettings, TenantRef,
 };
 pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus};
-pub use worker::{EnvVar, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};
+pub use worker::{EnvVar, Envelope, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};
 
 /// The API group of both kinds.
 pub const GROUP: &str = "events.livingtwin.io";

@@ -22,6 +22,11 @@ pub struct WorkerSettings {
     /// What is done with an event: exactly one of `log` and `http`. Default: `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handler: Option<Handler>,
+    /// How events stand in messages: `Domain` is the worker's own JSON; `CloudEvents` are CloudEvents 1.0, in binary or
+    /// structured mode; `Raw` are attributes and bytes of any kind, such as the notifications of Cloud Storage. In each the
+    /// attribute `tenant_id` says whose a message is. Default: `Domain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<Envelope>,
     /// The worker's image. Default: the operator's `worker.image`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
@@ -47,6 +52,19 @@ pub struct WorkerSettings {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
+}
+
+/// How events stand in messages: `Domain` is the worker's own JSON; `CloudEvents` are CloudEvents 1.0, in binary or
+/// structured mode; `Raw` are attributes and bytes of any kind, such as the notifications of Cloud Storage. In each the
+/// attribute `tenant_id` says whose a message is. Default: `Domain`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub enum Envelope {
+    /// The worker's own JSON.
+    Domain,
+    /// CloudEvents 1.0 in binary or structured mode.
+    CloudEvents,
+    /// Attributes and bytes.
+    Raw,
 }
 
 /// What is done with an event.
@@ -118,7 +136,7 @@ pub struct Resources {
 pub struct EnvVar {
     /// Its name.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
+    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'ENVELOPE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt, hash::Hasher, str::FromStr};
 
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use crate::Payload;
+use crate::{DomainEvent, Payload};
 
 /// The field that names the schema's version; it counts by its value, so that naming the default changes nothing.
 const VERSION: &[u8] = b"version";
@@ -31,6 +31,18 @@ impl Digest {
         };
         let fields = reader.object(Some(VERSION));
         Self(hash(b'p', &[payload.version().as_bytes(), &fields.to_le_bytes()]))
+    }
+}
+
+impl Digest {
+    /// The digest of what an event says: its payload, and its data as bytes where they are no JSON object.
+    #[must_use]
+    pub fn of_event(event: &DomainEvent) -> Self {
+        let payload = Self::of(&event.data);
+        match event.foreign.as_ref().and_then(|foreign| foreign.body.as_ref()) {
+            None => payload,
+            Some(body) => Self(hash(b'b', &[&payload.0.to_le_bytes(), body])),
+        }
     }
 }
 
@@ -201,6 +213,24 @@ mod tests {
                 assert_ne!(digest(one), digest(other), "{one} {other}");
             }
         }
+    }
+
+    #[test]
+    fn data_that_is_no_json_counts() {
+        let tenant = crate::TenantId::parse("tenant-123").unwrap();
+        let event_type = crate::EventType::parse("document.ingested").unwrap();
+        let mut event = crate::EventFactory::new("test").create(&tenant, event_type, serde_json::Map::new());
+        let plain = Digest::of_event(&event);
+        assert_eq!(plain, Digest::of(&event.data));
+        let mut with = |body: &'static str| {
+            let body = Some(bytes::Bytes::from(body));
+            event.foreign = Some(crate::Foreign {
+                body,
+                ..Default::default()
+            });
+            Digest::of_event(&event)
+        };
+        assert!(with("a") != with("b") && with("a") != plain && with("a") == with("a"));
     }
 
     #[test]

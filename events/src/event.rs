@@ -1,9 +1,14 @@
 //! The event envelope: JSON in the message's data, and the attributes that filters and workers read.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{EventType, Payload, TenantId};
 
@@ -54,6 +59,19 @@ impl Id {
     fn check(text: &str) -> Result<(), InvalidId> {
         let ok = (1..=MAX_ID_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         ok.then_some(()).ok_or(InvalidId)
+    }
+
+    /// An id for a text of any kind and length: the text itself where it can be one, else its SHA-256 in hex digits.
+    #[must_use]
+    pub fn standing_for(text: &str) -> Self {
+        Self::parse(text).unwrap_or_else(|_| {
+            let mut digits = String::with_capacity(64);
+            for byte in Sha256::digest(text) {
+                // Writing to a String cannot fail.
+                let _ = write!(digits, "{byte:02x}");
+            }
+            Self(digits)
+        })
     }
 
     /// A fresh id that sorts by time.
@@ -123,6 +141,30 @@ pub struct DomainEvent {
     /// What it says.
     #[serde(default)]
     pub data: Payload,
+    /// What it has beside all this, where it came in another envelope than this one.
+    #[serde(skip)]
+    pub foreign: Option<Foreign>,
+}
+
+/// What an event has that came in another envelope: a CloudEvent's, or none at all.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// The media type of its data, where the publisher named one.
+    pub content_type: Option<String>,
+    /// Its data as it was published, empty for none; nothing here where it is a JSON object, which is the payload then.
+    pub body: Option<Bytes>,
+    /// Its other attributes, by names that CloudEvents allows: lower-case letters and digits of ASCII.
+    pub extensions: BTreeMap<String, String>,
+}
+
+/// Data and attributes may be anything of a tenant's, so only their sizes are shown.
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Foreign")
+            .field("bytes", &self.body.as_ref().map(Bytes::len))
+            .field("extensions", &self.extensions.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a message's data is not an event. The texts name fields and positions, never values.
@@ -135,6 +177,14 @@ pub enum DecodeError {
         line: usize,
         /// Where reading stopped.
         column: usize,
+    },
+    /// Not of the other envelope that was asked for.
+    #[error("the message is no {envelope}: {problem}")]
+    NotForeign {
+        /// What it should be.
+        envelope: &'static str,
+        /// Why it is not.
+        problem: &'static str,
     },
     /// JSON of another shape.
     #[error(
@@ -239,6 +289,18 @@ mod tests {
         tenant_id: tenant-123
         version: "2.0"
         "#);
+    }
+
+    #[test]
+    fn an_id_stands_for_any_text() {
+        assert_eq!(Id::standing_for("evt-1").as_str(), "evt-1");
+        let [spaces, long] =
+            ["a b".to_owned(), "x".repeat(MAX_ID_BYTES + 1)].map(|text| Id::standing_for(&text));
+        assert_eq!(
+            spaces.as_str(),
+            "c8687a08aa5d6ed2044328fa6a697ab8e96dc34291e8c2034ae8c38e6fcc6d65"
+        );
+        assert_ne!(spaces, long);
     }
 
     #[test]

@@ -7,7 +7,11 @@ use serde::{Deserialize, Serialize};
 /// The longest event type, in bytes. Longer ones would leave no room for a tenant in a filter of 256.
 pub const MAX_BYTES: usize = 100;
 
-/// An event's type: two or more lower-case words joined by dots, such as `system.health_check`.
+/// The longest type of an event that came in another envelope, in bytes.
+pub const MAX_FOREIGN_BYTES: usize = 256;
+
+/// An event's type: two or more lower-case words joined by dots, such as `system.health_check`. That of an event which came
+/// in another envelope is any text; see [`EventType::foreign`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventType(String);
@@ -54,6 +58,18 @@ impl EventType {
     pub fn parse(text: &str) -> Result<Self, InvalidEventType> {
         Self::check(text)?;
         Ok(Self(text.to_owned()))
+    }
+
+    /// The type of an event in another envelope, such as `com.example.someEvent` or `OBJECT_FINALIZE`: 1 to
+    /// [`MAX_FOREIGN_BYTES`] bytes without control characters. No filter is made of it, and no handler registered for it
+    /// by name unless it has our form too.
+    ///
+    /// # Errors
+    /// [`InvalidEventType`] shows the text.
+    pub fn foreign(text: &str) -> Result<Self, InvalidEventType> {
+        let ok = (1..=MAX_FOREIGN_BYTES).contains(&text.len()) && !text.chars().any(char::is_control);
+        ok.then(|| Self(text.to_owned()))
+            .ok_or_else(|| InvalidEventType::new(text))
     }
 
     fn check(text: &str) -> Result<(), InvalidEventType> {

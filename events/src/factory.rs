@@ -42,6 +42,7 @@ impl EventFactory {
             own_idempotency_key: None,
             source: self.source.clone(),
             data: data.into(),
+            foreign: None,
         };
         // On the wire the key is always said, so that consumers in other languages need no rule.
         event.set_id(event_id);

@@ -30,7 +30,7 @@ pub mod tenant_id;
 
 pub use connection::Connection;
 pub use digest::Digest;
-pub use event::{DecodeError, DomainEvent};
+pub use event::{DecodeError, DomainEvent, Foreign};
 pub use event_type::{EventPattern, EventType};
 pub use factory::EventFactory;
 pub use filter::Filter;

@@ -64,6 +64,29 @@ impl Payload {
     }
 }
 
+impl Payload {
+    /// The payload of an event in another envelope, where it is a JSON object. Its version is what that envelope says: a
+    /// field `version` of a stranger's may mean anything.
+    ///
+    /// # Errors
+    /// When it is no JSON object that can be read.
+    pub fn foreign(data: &[u8], version: Option<String>) -> serde_json::Result<Self> {
+        let text: Box<RawValue> = serde_json::from_slice(data)?;
+        let Object = serde_json::from_str(text.get())?;
+        Ok(Self {
+            text,
+            version,
+            fields: OnceLock::new(),
+        })
+    }
+
+    /// The same payload in another version; none is [`DEFAULT_VERSION`].
+    #[must_use]
+    pub fn with_version(self, version: Option<String>) -> Self {
+        Self { version, ..self }
+    }
+}
+
 impl From<Map<String, Value>> for Payload {
     fn from(fields: Map<String, Value>) -> Self {
         let version = fields.get("version").and_then(|version| match version {
@@ -187,6 +210,15 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
+/// An object, looked through like [`Head`], of which nothing is kept.
+struct Object;
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Anything).map(|Anything| Self)
+    }
+}
+
 /// Any value, read as one would be that is kept. What serde ignores is not read: no depth is counted, and no number and no
 /// character is checked.
 struct Anything;
@@ -301,6 +333,21 @@ mod tests {
         assert_eq!(made(json!(2.0)).version(), "2.0");
         assert_eq!(made(json!(2)).version(), "2");
         assert_eq!(version(r#"{"ver\u0073ion":"2.0"}"#), "2.0");
+    }
+
+    #[test]
+    fn a_strangers_is_any_object_in_the_version_that_its_envelope_says() {
+        let foreign = |text: &str| Payload::foreign(text.as_bytes(), Some("2.0".to_owned()));
+        let kept = foreign(" {\"version\": {\"major\": 7}, \"n\": 1.50}\n").unwrap();
+        assert_eq!(
+            (kept.text(), kept.version()),
+            ("{\"version\": {\"major\": 7}, \"n\": 1.50}", "2.0")
+        );
+        assert_eq!(kept.with_version(None).version(), DEFAULT_VERSION);
+        for wrong in ["", "[]", "1", "\"text\"", "{", "{\"a\": 1e400}", "{} {}"] {
+            assert!(foreign(wrong).is_err(), "{wrong}");
+        }
+        assert!(Payload::foreign(b"{\"a\": \"\xff\"}", None).is_err());
     }
 
     #[test]

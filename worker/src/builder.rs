@@ -190,6 +190,7 @@ impl WorkerBuilder {
         let metrics = Metrics::new().map_err(|error| WorkerError::Start(error.to_string()))?;
         let pipeline = Pipeline {
             tenant: settings.tenant.clone(),
+            envelope: settings.envelope,
             registry: self.registry,
             store: self.store.unwrap_or_else(|| store(&settings)),
             limits: Limits::new(settings.max_concurrent),

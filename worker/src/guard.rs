@@ -2,7 +2,7 @@
 
 use events::{DecodeError, DomainEvent, TenantId, event::attribute};
 
-use crate::message::Message;
+use crate::{envelope::Envelope, message::Message};
 
 /// The largest message, as Pub/Sub has it (<https://cloud.google.com/pubsub/quotas#resource_limits>).
 pub const MAX_BYTES: usize = 10 * 1024 * 1024;
@@ -44,19 +44,19 @@ impl std::fmt::Display for Evidence {
 
 /// Lets a message in as an event of `own`, or says why not.
 ///
-/// The tenant comes first: a message that is not ours is not even read. A missing `tenant_id` attribute is refused
+/// The tenant comes first, whatever the envelope is: a message that is not ours is not even read. A missing `tenant_id` attribute is refused
 /// like a wrong one, because no filter of ours lets such a message through.
 ///
 /// # Errors
 /// [`Refusal`].
-pub fn admit(own: &TenantId, message: &Message) -> Result<DomainEvent, Refusal> {
+pub fn admit(own: &TenantId, envelope: Envelope, message: &Message) -> Result<DomainEvent, Refusal> {
     if message.attribute(attribute::TENANT_ID) != own.as_str() {
         return Err(Refusal::OtherTenant(Evidence::Attribute));
     }
     if message.data.len() > MAX_BYTES {
         return Err(Refusal::TooLarge(message.data.len()));
     }
-    let event = DomainEvent::decode(&message.data)?;
+    let event = envelope.open(own, message)?;
     if event.tenant_id != *own {
         return Err(Refusal::OtherTenant(Evidence::Body));
     }
@@ -82,6 +82,11 @@ mod tests {
 
     fn own() -> TenantId {
         TenantId::parse("tenant-123").unwrap()
+    }
+
+    /// In our own envelope; the others have tests of their own.
+    fn admit(own: &TenantId, message: &Message) -> Result<DomainEvent, Refusal> {
+        super::admit(own, Envelope::Domain, message)
     }
 
     fn body(tenant: &str) -> String {
@@ -160,6 +165,42 @@ mod tests {
         let message = message(&[("tenant_id", "tenant-123")], body("tenant-123"));
         let event = admit(&own(), &message).unwrap();
         assert!(!format!("{message:?}{event:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn the_tenant_is_guarded_in_every_envelope() {
+        let admitted = |envelope, attributes: &[(&str, &str)]| {
+            super::admit(&own(), envelope, &message(attributes, "data")).map(|event| event.tenant_id)
+        };
+        let ours = ("tenant_id", "tenant-123");
+        let event = [
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-type", "a.b"),
+            ("ce-source", "/s"),
+        ];
+        let with = |more: &[(&'static str, &'static str)]| [&event[..], more].concat();
+        for envelope in [Envelope::CloudEvents, Envelope::Raw] {
+            assert_eq!(admitted(envelope, &with(&[ours])), Ok(own()));
+            for foreign in [with(&[]), with(&[("tenant_id", "tenant-456")])] {
+                let refusal = Refusal::OtherTenant(Evidence::Attribute);
+                assert_eq!(admitted(envelope, &foreign), Err(refusal));
+            }
+        }
+        assert_eq!(
+            admitted(
+                Envelope::CloudEvents,
+                &with(&[ours, ("ce-tenantid", "tenant-456")])
+            ),
+            Err(Refusal::OtherTenant(Evidence::Body))
+        );
+        assert_eq!(
+            admitted(
+                Envelope::CloudEvents,
+                &with(&[ours, ("event_type", "user.login")])
+            ),
+            Err(Refusal::OtherType)
+        );
     }
 
     proptest! {

@@ -53,7 +53,7 @@ impl Event {
     /// An event with its context; tests of handlers make their own.
     #[must_use]
     pub fn new(event: DomainEvent, context: Context) -> Self {
-        let digest = Digest::of(&event.data);
+        let digest = Digest::of_event(&event);
         Self::published_as(digest, event, context)
     }
 

@@ -27,7 +27,7 @@
 //! | [`limits`], `window` | how much at a time, and how much may wait? |
 //! | [`circuit`] | is the handler there at all, or does this event fail by itself? |
 //! | [`process`], `attempt` | **the pipeline**: guard → route → claim → handle → note the end → settle |
-//! | [`guard`] | is it an event of our tenant? |
+//! | [`guard`], [`envelope`] | is it an event of our tenant, and how does it stand in its message? |
 //! | [`registry`] | which handler takes it, and in which version? |
 //! | [`once`], `note` | was it handled before? |
 //! | [`handle`], [`failure`], [`handlers`] | what is a handler, how does it fail, and which come with the worker? |
@@ -41,6 +41,7 @@ pub mod builder;
 pub mod circuit;
 pub mod disposition;
 pub mod drain;
+pub mod envelope;
 pub mod failure;
 mod fleet;
 pub mod guard;
@@ -71,6 +72,7 @@ mod window;
 
 pub use builder::{WorkerBuilder, WorkerError};
 pub use circuit::Alone;
+pub use envelope::Envelope;
 pub use failure::{OrFail, Permanent, Retryable, Unavailable};
 pub use handle::{Event, Handler, Outcome};
 pub use handlers::batch::{BatchHandler, BatchSettings};

@@ -10,6 +10,7 @@ use crate::{
     attempt::{Delivered as Attempted, handle_once},
     disposition::{Disposition, Verdict},
     drain::Drain,
+    envelope::Envelope,
     guard,
     handle::{Context, Event},
     health::Health,
@@ -38,6 +39,8 @@ pub enum UnknownVersion {
 pub struct Pipeline {
     /// Whose worker this is.
     pub tenant: TenantId,
+    /// How events stand in messages.
+    pub envelope: Envelope,
     /// Who handles what.
     pub registry: Registry,
     /// The version of handlers that have none of their own.
@@ -115,7 +118,7 @@ async fn decide(
     span: &Delivered,
     slot: Slot,
 ) -> (Option<Event>, Verdict, Option<Duration>) {
-    let mut event = match guard::admit(&pipeline.tenant, message) {
+    let mut event = match guard::admit(&pipeline.tenant, pipeline.envelope, message) {
         Ok(event) => event,
         Err(refusal) => return (None, Verdict::Refused(refusal), None),
     };
@@ -123,7 +126,7 @@ async fn decide(
         let event = Event::new(event, context(message, span));
         return (Some(event), Verdict::Superseded, None);
     }
-    let digest = Digest::of(&event.data);
+    let digest = Digest::of_event(&event);
     let route = pipeline.registry.route(&mut event);
     let event = Event::published_as(digest, event, context(message, span));
     let mut took = None;

@@ -14,11 +14,12 @@ pub use masked::Masked;
 pub(crate) use masked::shown;
 use tracing::Level;
 use value::{
-    audit, boolean, duration, given, handler, number, seconds, store, subscriptions, unknown_version,
-    versions,
+    audit, boolean, duration, envelope, given, handler, number, seconds, store, subscriptions,
+    unknown_version, versions,
 };
 
 use crate::{
+    envelope::Envelope,
     handlers::http::HttpSettings,
     once::{Consumer, InvalidConsumer, Memory, redis::RedisSettings},
     process::UnknownVersion,
@@ -53,6 +54,8 @@ pub struct Settings {
     pub connection: Connection,
     /// What is pulled.
     pub subscriptions: Source,
+    /// How events stand in messages.
+    pub envelope: Envelope,
     /// Events handled at a time.
     pub max_concurrent: usize,
     /// The longest one event may take.
@@ -157,6 +160,7 @@ impl TryFrom<Flags> for Settings {
                 project.as_ref(),
             )?,
             tenant,
+            envelope: envelope(&flags.envelope)?,
             connection: given(flags.pubsub_emulator_host)
                 .map_or_else(Connection::google, |address| Connection::emulator(&address)),
             max_concurrent,
@@ -335,6 +339,10 @@ mod tests {
             (
                 vec![sub, "--unknown-version=drop"],
                 "UNKNOWN_VERSION: \"drop\" is neither \"ack\" nor \"retry\"",
+            ),
+            (
+                vec![sub, "--envelope=cloudevent"],
+                "ENVELOPE: \"cloudevent\" is none of \"domain\", \"cloudevents\", \"raw\"",
             ),
             (
                 vec![sub, "--audit-log=some"],

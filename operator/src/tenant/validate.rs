@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::{
-    ConditionType, Conditioned as _, DeletionPolicy, EnvVar, Handler, Reason, SubscriptionSettings, Tenant,
-    condition,
+    ConditionType, Conditioned as _, DeletionPolicy, EnvVar, Envelope, Handler, Reason, SubscriptionSettings,
+    Tenant, condition,
 };
 use events::{ProjectId, TenantId};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -45,6 +45,8 @@ pub struct Valid {
 pub struct ValidWorker {
     /// What is done with an event.
     pub handler: Handler,
+    /// How events stand in messages, where its spec says so.
+    pub envelope: Option<Envelope>,
     /// The image.
     pub image: String,
     /// Events at a time.
@@ -187,6 +189,7 @@ fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
     let limits = or_default(resources.limits, &defaults.limits);
     ValidWorker {
         handler: spec.handler.unwrap_or_default(),
+        envelope: spec.envelope,
         image: spec.image.unwrap_or_else(|| defaults.image.clone()),
         max_concurrent_messages: spec
             .max_concurrent_messages

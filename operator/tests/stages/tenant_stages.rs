@@ -125,6 +125,40 @@ fn the_worker_of_a_sample() {
 }
 
 #[test]
+fn a_worker_is_told_how_events_stand_in_messages_only_where_its_tenant_says_so() {
+    let told = |envelope: Option<&str>| {
+        let mut tenant = sample("tenant-456");
+        let mut worker = serde_json::to_value(tenant.spec.worker.as_ref().unwrap()).unwrap();
+        if let Some(envelope) = envelope {
+            worker["envelope"] = envelope.into();
+        }
+        tenant.spec.worker = Some(serde_json::from_value(worker).unwrap());
+        let valid = validate(&tenant, &[], &settings()).unwrap();
+        let deployment = settled(&valid).deployment.body;
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let env = container["env"].as_array().unwrap();
+        let found = env.iter().find(|one| one["name"] == "ENVELOPE");
+        (
+            found.map(|one| one["value"].as_str().unwrap().to_owned()),
+            valid.worker_version,
+        )
+    };
+    let (none, version) = told(None);
+    assert_eq!(none, None);
+    for (envelope, expected) in [
+        ("Domain", "domain"),
+        ("CloudEvents", "cloudevents"),
+        ("Raw", "raw"),
+    ] {
+        let (found, other) = told(Some(envelope));
+        assert_eq!(found.as_deref(), Some(expected));
+        assert_ne!(other, version, "{envelope}: the worker is not replaced");
+    }
+    // That of a Tenant who says nothing is what it was before there was such a field.
+    assert_eq!(version, "4c00a14d2c93c8b7");
+}
+
+#[test]
 fn a_shared_store_is_reached_through_a_secret_of_the_tenants_namespace() {
     let settings = settings_with(
         "worker: {image: event-worker:1, idempotency: {url: 'rediss-sentinel://a:26379,b:26380/main', secretName: store, \

@@ -2,8 +2,10 @@
 //! of them in batched mode, which is a JSON array
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>).
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use events::Payload;
 use serde::Serialize;
 
@@ -11,6 +13,9 @@ use crate::handle::Event;
 
 /// The content type of a batch.
 pub(crate) const BATCH: &str = "application/cloudevents-batch+json";
+const JSON: &str = "application/json";
+/// Of bytes whose publisher named no media type.
+const BYTES: &str = "application/octet-stream";
 
 /// One event of a batch.
 #[derive(Serialize)]
@@ -33,14 +38,44 @@ struct Structured<'a> {
     traceparent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<&'a str>,
-    datacontenttype: &'static str,
-    data: &'a Payload,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    datacontenttype: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Payload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_base64: Option<String>,
+    /// What an event of another envelope has beside: none is called like a field above.
+    #[serde(flatten)]
+    extensions: Option<&'a BTreeMap<String, String>>,
+}
+
+/// The data of an event in another envelope, where it is not the payload.
+fn bytes(event: &Event) -> Option<&Bytes> {
+    event.foreign.as_ref()?.body.as_ref()
+}
+
+/// The media type of an event's data; none where it has none.
+pub(crate) fn content_type(event: &Event) -> Option<&str> {
+    let named = event
+        .foreign
+        .as_ref()
+        .and_then(|foreign| foreign.content_type.as_deref());
+    match bytes(event) {
+        None => Some(named.unwrap_or(JSON)),
+        Some(data) => named.or_else(|| (!data.is_empty()).then_some(BYTES)),
+    }
+}
+
+/// An event's data as its publisher wrote it.
+pub(crate) fn body(event: &Event) -> Bytes {
+    bytes(event).map_or_else(|| event.data.text().to_owned().into(), Bytes::clone)
 }
 
 /// The body of a batch.
 pub(crate) fn batch(events: &[Event]) -> serde_json::Result<Vec<u8>> {
     let structured = |event| {
         let event: &Event = event;
+        let bytes = bytes(event);
         Structured {
             specversion: "1.0",
             id: event.event_id.as_str(),
@@ -55,15 +90,19 @@ pub(crate) fn batch(events: &[Event]) -> serde_json::Result<Vec<u8>> {
             dataversion: event.data.version(),
             traceparent: event.traceparent(),
             tracestate: event.tracestate(),
-            datacontenttype: "application/json",
-            data: &event.data,
+            datacontenttype: content_type(event),
+            data: bytes.is_none().then_some(&event.data),
+            data_base64: bytes
+                .filter(|bytes| !bytes.is_empty())
+                .map(|bytes| STANDARD.encode(bytes)),
+            extensions: event.foreign.as_ref().map(|foreign| &foreign.extensions),
         }
     };
     serde_json::to_vec(&events.iter().map(structured).collect::<Vec<_>>())
 }
 
 /// The headers, names in lower case.
-pub(crate) fn headers(event: &Event) -> Vec<(&'static str, String)> {
+pub(crate) fn headers(event: &Event) -> Vec<(Cow<'static, str>, String)> {
     let mut headers = vec![
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", event.event_id.to_string()),
@@ -82,15 +121,18 @@ pub(crate) fn headers(event: &Event) -> Vec<(&'static str, String)> {
             .map(|id| ("ce-causationid", id.to_string())),
     );
     headers.extend(event.user_id.clone().map(|id| ("ce-userid", id)));
-    for (_, value) in &mut headers {
-        *value = encode(value);
-    }
+    let mut headers: Vec<(Cow<'static, str>, String)> = headers
+        .into_iter()
+        .map(|(name, value)| (Cow::from(name), encode(&value)))
+        .collect();
+    let foreign = event.foreign.iter().flat_map(|foreign| &foreign.extensions);
+    headers.extend(foreign.map(|(name, value)| (format!("ce-{name}").into(), encode(value))));
     // The trace's own headers, which are not attributes of the event and are of the form that HTTP takes.
     for (name, value) in [
         ("traceparent", event.traceparent()),
         ("tracestate", event.tracestate()),
     ] {
-        headers.extend(value.map(|value| (name, value.to_owned())));
+        headers.extend(value.map(|value| (name.into(), value.to_owned())));
     }
     headers
 }
@@ -169,7 +211,7 @@ mod tests {
                 ),
                 ("tracestate", "congo=1"),
             ]
-            .map(|(name, value)| (name, value.to_owned()))
+            .map(|(name, value)| (Cow::from(name), value.to_owned()))
         );
     }
 }

@@ -162,9 +162,12 @@ impl HttpHandler {
         }
         match body {
             Body::One(event) => {
-                request = request.json(&event.data);
+                request = request.body(cloud_event::body(event));
+                if let Some(content_type) = cloud_event::content_type(event) {
+                    request = request.header(CONTENT_TYPE, content_type);
+                }
                 for (name, value) in cloud_event::headers(event) {
-                    request = request.header(name, value);
+                    request = request.header(&*name, value);
                 }
             }
             Body::Batch(json) => {

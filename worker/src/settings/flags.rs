@@ -96,6 +96,10 @@ pub struct Flags {
     /// Address of a Pub/Sub emulator, host:port; without, Google's Pub/Sub.
     #[arg(long, env = "PUBSUB_EMULATOR_HOST", value_name = "ADDRESS")]
     pub(super) pubsub_emulator_host: Option<String>,
+    /// How events stand in messages: domain (the worker's own JSON), cloudevents (CloudEvents 1.0, in binary or structured
+    /// mode), or raw (attributes and bytes, such as Cloud Storage's notifications).
+    #[arg(long, env = "ENVELOPE", value_name = "ENVELOPE", default_value = "domain")]
+    pub(super) envelope: String,
     /// What events are handed to: log, or http.
     #[arg(long, env = "HANDLER", value_name = "HANDLER", default_value = "log")]
     pub(super) handler: String,

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::{Flags, HandlerKind, StoreKind, WrongSetting, wrong};
 use crate::{
+    envelope::Envelope,
     handlers::{batch::BatchSettings, http::HttpSettings, status::InvalidStatus},
     once::redis::RedisSettings,
     process::UnknownVersion,
@@ -192,6 +193,18 @@ pub(super) fn unknown_version(text: &str) -> Result<UnknownVersion, WrongSetting
         other => Err(wrong(
             "UNKNOWN_VERSION",
             format!("{other:?} is neither \"ack\" nor \"retry\""),
+        )),
+    }
+}
+
+pub(super) fn envelope(text: &str) -> Result<Envelope, WrongSetting> {
+    match text {
+        "domain" => Ok(Envelope::Domain),
+        "cloudevents" => Ok(Envelope::CloudEvents),
+        "raw" => Ok(Envelope::Raw),
+        other => Err(wrong(
+            "ENVELOPE",
+            format!("{other:?} is none of \"domain\", \"cloudevents\", \"raw\""),
         )),
     }
 }

@@ -13,10 +13,12 @@ use opentelemetry::{
 use crate::message::Message;
 
 /// Where a publisher may have written its context, the first that is valid counts. Google's own client libraries prefix
-/// the header's name (<https://docs.cloud.google.com/pubsub/docs/open-telemetry-tracing>).
-const PLACES: [(&str, &str); 2] = [
+/// the header's name (<https://docs.cloud.google.com/pubsub/docs/open-telemetry-tracing>), and CloudEvents have an extension
+/// for it (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/distributed-tracing.md>).
+const PLACES: [(&str, &str); 3] = [
     (attribute::TRACEPARENT, attribute::TRACESTATE),
     ("googclient_traceparent", "googclient_tracestate"),
+    ("ce-traceparent", "ce-tracestate"),
 ];
 
 /// Of a `traceparent` in version 00: two digits, 32, 16 and 2, and three dashes between them.

@@ -14,6 +14,7 @@
 mod acks;
 mod attempts;
 mod drain;
+mod envelopes;
 mod flood;
 mod http_batches;
 mod http_handler;

@@ -147,6 +147,7 @@ impl Bench {
         let mut registry = Registry::default();
         register(&mut registry);
         let pipeline = Pipeline {
+            envelope: event_worker::Envelope::Domain,
             tenant: tenant("tenant-123"),
             registry,
             handler_version: String::new(),

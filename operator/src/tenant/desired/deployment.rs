@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crds::{Span, Tenant, TenantSpec};
+use crds::{Envelope, Span, Tenant, TenantSpec};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
@@ -226,6 +226,15 @@ fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
         let file = format!("{LIST_DIRECTORY}/{}", credentials::FILE);
         variables.push((credentials::VARIABLE, file));
     }
+    // Left out where it is not set: the Deployments of those who never heard of it stay as they are.
+    variables.extend(worker.envelope.map(|envelope| {
+        let text = match envelope {
+            Envelope::Domain => "domain",
+            Envelope::CloudEvents => "cloudevents",
+            Envelope::Raw => "raw",
+        };
+        ("ENVELOPE", text.to_owned())
+    }));
     match &worker.handler.http {
         None => variables.push(("HANDLER", "log".to_owned())),
         Some(http) => {
