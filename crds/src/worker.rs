@@ -136,7 +136,7 @@ pub struct Resources {
 pub struct EnvVar {
     /// Its name.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'ENVELOPE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
+    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_SENTINEL_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'ENVELOPE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
     pub name: String,
     /// Its value.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -28,6 +28,8 @@ pub(crate) struct IdempotencyKeys {
     #[serde(default)]
     client_certificate: bool,
     #[serde(default)]
+    sentinel_password: bool,
+    #[serde(default)]
     ports: Vec<u16>,
 }
 
@@ -53,6 +55,8 @@ pub struct StoreAccess {
     pub ca: bool,
     /// Its keys `tls.crt` and `tls.key` are the worker's own certificate.
     pub client_certificate: bool,
+    /// Its key `sentinel-password` is the Sentinels' password, who do not know the tenants' users.
+    pub sentinel_password: bool,
 }
 
 impl Default for IdempotencyStore {
@@ -88,6 +92,7 @@ impl IdempotencyKeys {
                 secret,
                 ca: self.ca,
                 client_certificate: self.client_certificate,
+                sentinel_password: self.sentinel_password,
             });
         if url == MEMORY && access.is_some() {
             return Err(wrong(
@@ -95,8 +100,22 @@ impl IdempotencyKeys {
                 "memory: is in the worker and needs no Secret; set url, or leave it out",
             ));
         }
-        if access.is_none() && (self.ca || self.client_certificate) {
-            return Err(wrong("secretName", "must name the Secret with the certificates"));
+        if access.is_none() && (self.ca || self.client_certificate || self.sentinel_password) {
+            return Err(wrong(
+                "secretName",
+                "must name the Secret with the certificates or the Sentinels' password",
+            ));
+        }
+        if self.sentinel_password
+            && !url
+                .split("://")
+                .next()
+                .is_some_and(|scheme| scheme.ends_with("-sentinel"))
+        {
+            return Err(wrong(
+                "sentinelPassword",
+                "is for Sentinels, and url names none: redis-sentinel://",
+            ));
         }
         Ok(IdempotencyStore {
             url,
@@ -191,6 +210,14 @@ mod tests {
             ("url: redis", "worker.idempotency.url: must be memory:"),
             ("url: 'memcached://a'", "worker.idempotency.url: must be memory:"),
             ("url: 'redis://a:port'", "worker.idempotency.url: must be memory:"),
+            (
+                "{url: 'redis://a', secretName: s, sentinelPassword: true}",
+                "worker.idempotency.sentinelPassword: is for Sentinels",
+            ),
+            (
+                "{url: 'redis-sentinel://a/main', sentinelPassword: true}",
+                "worker.idempotency.secretName: must name the Secret",
+            ),
             ("url: 'redis://'", "worker.idempotency.url: must be memory:"),
             (
                 "secretName: store",

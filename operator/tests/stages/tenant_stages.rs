@@ -162,7 +162,7 @@ fn a_worker_is_told_how_events_stand_in_messages_only_where_its_tenant_says_so()
 fn a_shared_store_is_reached_through_a_secret_of_the_tenants_namespace() {
     let settings = settings_with(
         "worker: {image: event-worker:1, idempotency: {url: 'rediss-sentinel://a:26379,b:26380/main', secretName: store, \
-         ca: true, clientCertificate: true, ttl: 1h}}",
+         ca: true, clientCertificate: true, sentinelPassword: true, ttl: 1h}}",
     );
     let valid = validate(&sample("tenant-456"), &[], &settings).unwrap();
     let first = desired(&valid, &[], &settings).unwrap();
@@ -180,6 +180,7 @@ fn a_shared_store_is_reached_through_a_secret_of_the_tenants_namespace() {
     IDEMPOTENCY_CERT_FILE: /etc/event-worker-store/tls.crt
     IDEMPOTENCY_KEY_FILE: /etc/event-worker-store/tls.key
     IDEMPOTENCY_PASSWORD_FILE: /etc/event-worker-store/password
+    IDEMPOTENCY_SENTINEL_PASSWORD_FILE: /etc/event-worker-store/sentinel-password
     IDEMPOTENCY_TTL: 3600s
     IDEMPOTENCY_URL: "rediss-sentinel://a:26379,b:26380/main"
     IDEMPOTENCY_USERNAME: tenant-456

@@ -22,6 +22,9 @@ pub(super) fn environment(valid: &Valid, store: &IdempotencyStore) -> Vec<(&'sta
     // A user for each tenant is what keeps a tenant's worker from another's keys.
     variables.push(("IDEMPOTENCY_USERNAME", valid.id.to_string()));
     variables.push(("IDEMPOTENCY_PASSWORD_FILE", file("password")));
+    if access.sentinel_password {
+        variables.push(("IDEMPOTENCY_SENTINEL_PASSWORD_FILE", file("sentinel-password")));
+    }
     if access.ca {
         variables.push(("IDEMPOTENCY_CA_FILE", file("ca.crt")));
     }
