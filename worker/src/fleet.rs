@@ -55,7 +55,8 @@ pub(crate) async fn pull_all(
                 stop: stop.clone(),
             };
             let task = tokio::spawn(async move {
-                supervised("pull", &pull.pipeline, &pull.stop, || pull.clone().run()).await;
+                let (health, metrics) = (&pull.pipeline.health, &pull.pipeline.metrics);
+                supervised("pull", health, metrics, &pull.stop, || pull.clone().run()).await;
             });
             keep.insert(
                 subscription.name.clone(),

@@ -171,7 +171,8 @@ where
     let pipeline = Arc::clone(pipeline);
     tokio::spawn(async move {
         let stop = pipeline.drain.stopping.clone();
-        supervised(task, &pipeline, &stop, || start(Arc::clone(&pipeline))).await;
+        let (health, metrics) = (&pipeline.health, &pipeline.metrics);
+        supervised(task, health, metrics, &stop, || start(Arc::clone(&pipeline))).await;
     })
 }
 

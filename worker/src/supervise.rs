@@ -6,7 +6,7 @@ use futures::FutureExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{circuit::jittered, process::Pipeline};
+use crate::{circuit::jittered, health::Health, metrics::Metrics};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -15,7 +15,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// the worker is not ready.
 pub(crate) async fn supervised<F: Future<Output = ()>>(
     task: &'static str,
-    pipeline: &Pipeline,
+    health: &Health,
+    metrics: &Metrics,
     stop: &CancellationToken,
     start: impl Fn() -> F,
 ) {
@@ -26,10 +27,8 @@ pub(crate) async fn supervised<F: Future<Output = ()>>(
         if AssertUnwindSafe(start()).catch_unwind().await.is_ok() {
             return;
         }
-        pipeline.metrics.task_restarts.with_label_values(&[task]).inc();
-        pipeline
-            .health
-            .blocked(&who, "it panicked, and is started again; see the log");
+        metrics.task_restarts.with_label_values(&[task]).inc();
+        health.blocked(&who, "it panicked, and is started again; see the log");
         if started.elapsed() > LONGEST_WAIT {
             wait = FIRST_WAIT;
         }
@@ -42,6 +41,48 @@ pub(crate) async fn supervised<F: Future<Output = ()>>(
             return;
         }
         wait = (wait * 2).min(LONGEST_WAIT);
-        pipeline.health.fine(&who);
+        health.fine(&who);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_started_again_and_the_worker_says_so() {
+        let (health, metrics, stop) = (
+            Health::default(),
+            Metrics::new().unwrap(),
+            CancellationToken::new(),
+        );
+        let starts = AtomicU32::new(0);
+        let task = supervised("pull", &health, &metrics, &stop, || async {
+            if starts.fetch_add(1, Ordering::SeqCst) < 3 {
+                panic!("no");
+            }
+            std::future::pending().await
+        });
+        tokio::pin!(task);
+        let soon = FIRST_WAIT / 4;
+        assert!(tokio::time::timeout(soon, &mut task).await.is_err());
+        assert!(health.problems().unwrap().contains("task pull: it panicked"));
+        assert!(tokio::time::timeout(LONGEST_WAIT, &mut task).await.is_err());
+        assert_eq!((starts.load(Ordering::SeqCst), health.problems()), (4, None));
+        assert_eq!(metrics.task_restarts.with_label_values(&["pull"]).get(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_ends_it_while_it_waits_to_start_again() {
+        let (health, metrics, stop) = (
+            Health::default(),
+            Metrics::new().unwrap(),
+            CancellationToken::new(),
+        );
+        stop.cancel();
+        supervised("pull", &health, &metrics, &stop, || async { panic!("no") }).await;
+        assert!(health.problems().is_some());
     }
 }

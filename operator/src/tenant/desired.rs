@@ -75,7 +75,12 @@ pub fn desired(
                 .any(|wanted| wanted.topic == one.spec.settings.topic)
         })
         .map(|one| event_subscription::key(valid, &one.metadata.name.clone().unwrap_or_default()));
-    let pulled = config_map::Pulled::from(children, &valid.id, settings.drain.overlap);
+    let pulled = config_map::Pulled::from(
+        children,
+        &valid.id,
+        settings.drain.overlap,
+        &settings.subscription,
+    );
     let (missing, unsettled) = event_subscription::unsettled(&wanted, children);
     Ok(Desired {
         namespace: namespace::manifest(valid)?,

@@ -106,7 +106,7 @@ async fn cloud_events_are_handled_in_both_modes() {
     other.insert("ce-source", "/other");
     plane.publish_bytes(b"<order/>".to_vec(), &other).await;
     let structured = json!({
-        "specversion": "1.0", "id": "structured-1", "type": "com.example.someEvent", "source": "/mycontext",
+        "specversion": "1.0", "id": "structured-1", "type": "com.example.someEvent", "source": "/structured",
         "sampledrate": 30, "tenantid": "tenant-123", "data": {"total": 1.50},
     });
     let in_json = HashMap::from([

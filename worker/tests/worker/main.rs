@@ -13,12 +13,15 @@
 
 mod acks;
 mod attempts;
+mod consumers;
 mod drain;
 mod envelopes;
 mod flood;
 mod http_batches;
 mod http_handler;
 mod kills;
+mod ordering;
+mod outages;
 mod outcomes;
 mod pipeline;
 mod pulled;

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use event_worker::{
-    Event, Handler, Outcome, UnknownVersion,
+    Alone, Event, Handler, HandlerOptions, Outcome, Unavailable, UnknownVersion,
     drain::Drain,
     health::Health,
     limits::Limits,
@@ -97,7 +97,7 @@ fn identity<'a>(event: &'a DomainEvent, key: &'a str) -> Identity<'a> {
         event_type: event.event_type.as_str(),
         key,
         digest: Digest::of(&event.data),
-        message_id: "1",
+        message_id: event.event_id.as_str(),
         handler_version: "",
     }
 }
@@ -120,7 +120,8 @@ fn event() -> DomainEvent {
 fn message(event: &DomainEvent) -> Message {
     Message {
         subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-        message_id: "1".to_owned(),
+        // Pub/Sub has a new one for each message.
+        message_id: event.event_id.to_string(),
         data: event.encode().unwrap().into(),
         attributes: event
             .attributes()
@@ -489,6 +490,175 @@ async fn an_hour_without_a_handler_spends_no_attempt() {
         bench.pipeline.metrics.handler_unavailable.get() < 300,
         "too many tries"
     );
+}
+
+/// Whatever the answer is, if it is the answer to every event it is none of their verdicts.
+#[tokio::test(start_paused = true)]
+async fn an_hour_of_failures_that_are_alike_spends_no_attempt() {
+    let status = |kind, alone| Unavailable::new(kind).kind(kind).alone(alone);
+    for failure in [
+        status("404", Alone::Permanent),
+        status("500", Alone::Retryable),
+        status("502", Alone::Retryable),
+        status("timeout", Alone::Retryable),
+        status("refused", Alone::Never),
+    ] {
+        let back = Instant::now() + Duration::from_hours(1);
+        let fails = failure.clone();
+        let bench = Bench::new(move |_: Event| {
+            let outcome = match Instant::now() < back {
+                true => Outcome::from(fails.clone()),
+                false => Outcome::Success,
+            };
+            async move { outcome }
+        });
+        let waiting: Vec<_> = (0..50).map(|_| bench.start(message(&event()))).collect();
+        for told in waiting {
+            assert_eq!(told.await.unwrap(), Told::Ack, "{failure}");
+        }
+        let after = Instant::now().duration_since(back);
+        assert!(after < Duration::from_mins(1), "{failure}: {after:?}");
+        assert_eq!(bench.count("success"), 50, "{failure}");
+    }
+}
+
+/// An event without a verdict is held as long as nothing shows that it fails by itself; then it has one.
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_nothing_is_compared_with_is_decided_after_a_minute() {
+    let bench = Bench::scripted(vec![Outcome::unavailable("503")]);
+    let start = Instant::now();
+    assert_eq!(bench.deliver(message(&event())).await, Told::Nack);
+    let took = start.elapsed();
+    assert!(
+        took >= Duration::from_mins(1) && took < Duration::from_mins(2),
+        "{took:?}"
+    );
+}
+
+/// The handler that lost its claim is asked to stop, and does not run beside the next owner's for longer than a moment.
+#[tokio::test(start_paused = true)]
+async fn a_lost_claim_stops_its_handler() {
+    let store: Arc<Mutex<Option<Arc<Flaky>>>> = Arc::default();
+    let seen = Arc::clone(&store);
+    let stopped = Arc::new(AtomicUsize::new(0));
+    let noted = Arc::clone(&stopped);
+    let bench = Bench::new(move |event: Event| {
+        let (store, noted) = (seen.lock().clone().unwrap(), Arc::clone(&noted));
+        async move {
+            assert!(event.deadline().unwrap() > Instant::now() && !event.is_cancelled());
+            let identity = identity(&event, event.idempotency_key());
+            store.away.store(true, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(65)).await;
+            let claim = store
+                .inner
+                .claim(&identity, Token::fresh(), Duration::from_hours(1));
+            assert_eq!(claim.await.unwrap(), Claim::Claimed);
+            store.away.store(false, Ordering::SeqCst);
+            event.cancelled().await;
+            noted.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+        }
+    });
+    *store.lock() = Some(Arc::clone(&bench.store));
+    let start = Instant::now();
+    assert_eq!(bench.deliver(message(&event())).await, Told::Nack);
+    assert!(start.elapsed() < Duration::from_secs(95), "{:?}", start.elapsed());
+    assert_eq!((bench.count("overtaken"), stopped.load(Ordering::SeqCst)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_the_publisher_is_of_one_type_and_one_payload() {
+    let bench = Bench::scripted(vec![Outcome::Success]);
+    let mut first = event();
+    first.own_idempotency_key = Some("order-7".parse::<String>().unwrap().try_into().unwrap());
+    assert_eq!(bench.deliver(message(&first)).await, Told::Ack);
+    let mut other_type = first.clone();
+    other_type.event_type = EventType::parse("document.updated").unwrap();
+    assert_eq!(bench.deliver(message(&other_type)).await, Told::Ack);
+    assert_eq!(
+        bench.calls(),
+        2,
+        "the second was taken for a duplicate of the first"
+    );
+    // Tried again by its publisher: another time and trace, the same payload.
+    let mut again = first.clone();
+    again.occurred_at = "2030-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(bench.deliver(message(&again)).await, Told::Ack);
+    assert_eq!((bench.calls(), bench.count("duplicate")), (2, 1));
+    let mut other_payload = first.clone();
+    other_payload.data = serde_json::Map::from_iter([("amount".to_owned(), 9.into())]).into();
+    assert_eq!(bench.deliver(message(&other_payload)).await, Told::Nack);
+    assert_eq!((bench.calls(), bench.count("conflict")), (2, 1));
+    assert_eq!(bench.pipeline.metrics.conflicts.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_failure_is_asked_about_again_after_a_replay_and_by_a_new_version() {
+    let mut bench = Bench::scripted(vec![Outcome::permanent("never")]);
+    let event = event();
+    for _ in 0..3 {
+        assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    }
+    assert_eq!(bench.calls(), 1);
+    let mut replayed = message(&event);
+    replayed.message_id = "2".to_owned();
+    assert_eq!(bench.deliver(replayed).await, Told::Nack);
+    assert_eq!(bench.calls(), 2);
+    Arc::get_mut(&mut bench.pipeline).unwrap().handler_version = "2.1".to_owned();
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.calls(), 3);
+    tokio::time::advance(Duration::from_hours(1)).await;
+    assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
+    assert_eq!(bench.calls(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_type_that_no_handler_takes_is_counted_once_however_often_it_comes() {
+    let bench = Bench::with(|registry| {
+        let handler = Arc::new(|_: Event| async { Outcome::Success });
+        registry.on("user.login", handler).unwrap();
+    });
+    let mut message = message(&event());
+    message.delivery_attempt = None;
+    for _ in 0..5 {
+        assert_eq!(bench.deliver(message.clone()).await, Told::Nack);
+    }
+    assert_eq!(bench.pipeline.metrics.permanent.get(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_has_slots_and_a_time_of_its_own() {
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now, peak) = (Arc::clone(&running), Arc::clone(&most));
+    let handler = move |event: Event| {
+        let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_secs(if event.source == "slow" { 60 } else { 1 })).await;
+            now.fetch_sub(1, Ordering::SeqCst);
+        }
+    };
+    let options = HandlerOptions::new()
+        .concurrency(1)
+        .timeout(Duration::from_secs(5));
+    let bench = Bench::with(|registry| {
+        registry
+            .on_with("document.*", options, Arc::new(handler))
+            .unwrap();
+    });
+    let told: Vec<_> = (0..5).map(|_| bench.start(message(&event()))).collect();
+    for told in told {
+        assert_eq!(told.await.unwrap(), Told::Ack);
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 1);
+    let mut slow = event();
+    slow.source = "slow".to_owned();
+    let mut told = bench.start(message(&slow));
+    let early = tokio::time::timeout(Duration::from_secs(6), &mut told).await;
+    assert!(early.is_err(), "one that took too long waits to be decided");
+    assert_eq!(bench.deliver(message(&event())).await, Told::Ack);
+    assert_eq!(told.await.unwrap(), Told::Nack);
 }
 
 /// As after a pause of the whole process, or a store that was away for longer than the claim lives.

@@ -13,7 +13,7 @@ use serde_json::Result;
 use super::{Valid, WORKER, credentials, metadata};
 use crate::{
     kubernetes::{Kind, Manifest},
-    settings::Settings,
+    settings::{Settings, SubscriptionDefaults},
 };
 
 /// The file's name in the ConfigMap, and in the directory it is mounted at.
@@ -37,6 +37,12 @@ struct Subscription {
     /// acknowledges it unhandled.
     #[serde(skip_serializing_if = "Option::is_none")]
     handle_until: Option<Timestamp>,
+    /// Of an ordered subscription: how often the worker may try the message at the head of a key in place, and how long a
+    /// message that it gave back may stay away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_delivery_attempts: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maximum_backoff_seconds: Option<u64>,
 }
 
 impl Pulled {
@@ -45,24 +51,43 @@ impl Pulled {
     ///
     /// `overlap` is how long after a switch messages are still handled from the old subscription, though the new one has
     /// them too: clocks differ, and the idempotency key makes one event of two messages.
-    pub(super) fn from(children: &[Arc<EventSubscription>], tenant: &TenantId, overlap: Duration) -> Self {
+    pub(super) fn from(
+        children: &[Arc<EventSubscription>],
+        tenant: &TenantId,
+        overlap: Duration,
+        defaults: &SubscriptionDefaults,
+    ) -> Self {
         let mut subscriptions: Vec<_> = children
             .iter()
             .filter(|one| one.metadata.deletion_timestamp.is_none())
-            .flat_map(|one| of(one, tenant, overlap))
+            .flat_map(|one| of(one, tenant, overlap, defaults))
             .collect();
         subscriptions.sort();
         Self { subscriptions }
     }
 }
 
-fn of(one: &EventSubscription, tenant: &TenantId, overlap: Duration) -> Vec<Subscription> {
+fn of(
+    one: &EventSubscription,
+    tenant: &TenantId,
+    overlap: Duration,
+    defaults: &SubscriptionDefaults,
+) -> Vec<Subscription> {
     let Some(status) = &one.status else {
         return vec![];
     };
     let settings = &one.spec.settings;
     let ordered = settings.message_ordering.unwrap_or(false);
     let suspended = settings.suspended.unwrap_or(false);
+    let (dead_letter, backoff) = (settings.dead_letter.as_ref(), settings.retry_policy.as_ref());
+    let attempts = dead_letter.and_then(|dead_letter| dead_letter.max_delivery_attempts);
+    let maximum = backoff.and_then(|backoff| backoff.maximum_backoff);
+    let minimum = backoff.and_then(|backoff| backoff.minimum_backoff);
+    let maximum = maximum
+        .unwrap_or(defaults.maximum_backoff)
+        .max(minimum.unwrap_or(defaults.minimum_backoff));
+    let max_delivery_attempts = ordered.then(|| attempts.unwrap_or(defaults.max_delivery_attempts));
+    let maximum_backoff_seconds = ordered.then(|| maximum.get().as_secs());
     let current = status.subscription.iter().map(|name| Subscription {
         name: name.clone(),
         tenant: tenant.to_string(),
@@ -70,6 +95,8 @@ fn of(one: &EventSubscription, tenant: &TenantId, overlap: Duration) -> Vec<Subs
         // Two subscriptions have no common order: the new one waits for the old.
         suspended: suspended || (ordered && !status.draining.is_empty()),
         handle_until: None,
+        max_delivery_attempts,
+        maximum_backoff_seconds,
     });
     let draining = status.draining.iter().map(|old| Subscription {
         name: old.subscription.clone(),
@@ -80,6 +107,8 @@ fn of(one: &EventSubscription, tenant: &TenantId, overlap: Duration) -> Vec<Subs
             .switched_at
             .as_ref()
             .and_then(|at| at.0.checked_add(overlap).ok()),
+        max_delivery_attempts,
+        maximum_backoff_seconds,
     });
     current.chain(draining).collect()
 }

@@ -16,17 +16,17 @@ use event_worker::{BatchSettings, Event, Outcome, Settings, Worker, WorkerError,
 use index::Index;
 use ingested::Ingested;
 
-/// Views are counted in batches: a hundred at a time, or what came within a second.
-const VIEWS: BatchSettings = BatchSettings {
-    size: 100,
-    wait: Duration::from_secs(1),
-};
-
 #[tokio::main]
 async fn main() -> Result<(), WorkerError> {
     let settings = Settings::from_env()?;
     telemetry::init(settings.log_level, settings.audit)
         .map_err(|error| WorkerError::Start(error.to_string()))?;
+    // Views are counted in batches: as many as are handled at a time, or what came within a second. A larger batch would
+    // never be full.
+    let views = BatchSettings {
+        size: settings.max_concurrent,
+        wait: Duration::from_secs(1),
+    };
     let index = Index::default();
     Worker::builder()
         .settings(settings)
@@ -39,7 +39,7 @@ async fn main() -> Result<(), WorkerError> {
             ingested::NEWEST,
             ingested::from_first,
         )
-        .on_batch("document.viewed", index::Views(index), VIEWS)
+        .on_batch("document.viewed", index::Views(index), views)
         // A closure will do where there is nothing to keep.
         .on("document.*", |_event: Event| async { Outcome::Success })
         .run()
