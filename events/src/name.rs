@@ -235,8 +235,7 @@ impl SubscriptionName {
     }
 
     /// Whether the name says that it is another tenant's: it has the form of the two above, and another tenant in it.
-    /// A name of another form says nothing, so `orders-worker`, in which there is no room for a topic and a tenant, is
-    /// nobody's.
+    /// A name of another form says nothing: in `orders-worker` there is no room for a topic and a tenant.
     #[must_use]
     pub fn is_of_another(&self, tenant: &TenantId) -> bool {
         let worker = self

@@ -66,7 +66,7 @@ impl Payload {
 
 impl Payload {
     /// The payload of an event in another envelope, where it is a JSON object. Its version is what that envelope says: a
-    /// field `version` of a stranger's may mean anything.
+    /// field `version` of another team's data may mean anything.
     ///
     /// # Errors
     /// When it is no JSON object that can be read.
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strangers_is_any_object_in_the_version_that_its_envelope_says() {
+    fn data_of_another_envelope_is_any_object_in_the_version_that_the_envelope_says() {
         let foreign = |text: &str| Payload::foreign(text.as_bytes(), Some("2.0".to_owned()));
         let kept = foreign(" {\"version\": {\"major\": 7}, \"n\": 1.50}\n").unwrap();
         assert_eq!(

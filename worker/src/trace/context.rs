@@ -31,8 +31,8 @@ pub(super) fn of(message: &Message) -> Option<SpanContext> {
         .find_map(|(parent, state)| remote(message.attribute(parent), message.attribute(state)))
 }
 
-/// A context as the header `traceparent`. It is of version 00 always, as the specification asks of those who know no
-/// later one.
+/// A context as the header `traceparent`. It is of version 00 always: the specification has a later
+/// version handed on as the latest that is known.
 pub(super) fn traceparent(context: &SpanContext) -> String {
     format!(
         "00-{}-{}-{:02x}",

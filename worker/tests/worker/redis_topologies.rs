@@ -240,7 +240,7 @@ async fn a_cluster_behind_a_plain_url_is_called_one_from_the_start() {
             }
         }
     }
-    // The other way round it is said too.
+    // The other way round the error names the scheme too.
     let redis = Redis::start().await;
     let alone = store(&format!("redis-cluster://127.0.0.1:{}", redis.port));
     let why = alone.check().await.unwrap_err().to_string();

@@ -20,10 +20,10 @@ pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// One node of a cluster: another may answer in the time that is left.
 const CONNECT_NODE: Duration = Duration::from_secs(1);
 const REFUSED: &str = "it refuses the user or the password";
-/// What is said of one server where the URL names a cluster, in place of `ERR This instance has cluster support disabled`.
+/// For one server where the URL names a cluster, in place of `ERR This instance has cluster support disabled`.
 const IS_NO_CLUSTER: &str =
     "it is no Redis Cluster: write redis:// (with TLS rediss://) into IDEMPOTENCY_URL instead";
-/// What is said of a server that is part of a cluster, in place of `MOVED 5798 …`.
+/// For a server that is part of a cluster, in place of `MOVED 5798 …`.
 const IS_CLUSTER: &str =
     "it is a Redis Cluster: write redis-cluster:// (with TLS rediss-cluster://) into IDEMPOTENCY_URL instead";
 
@@ -94,7 +94,7 @@ impl RedisSettings {
         let mut connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await
-            .map_err(|error| said(&error))?;
+            .map_err(|error| words(&error))?;
         match is_of_a_cluster(&mut connection, prefix).await {
             true => Err(IS_CLUSTER.to_owned()),
             false => Ok(Connection::Server(connection)),
@@ -130,7 +130,7 @@ impl RedisSettings {
             None => Client::open(server),
             Some(certificates) => Client::build_with_tls(server, certificates),
         };
-        client.map_err(|error| said(&error))
+        client.map_err(|error| words(&error))
     }
 
     async fn cluster(
@@ -149,18 +149,18 @@ impl RedisSettings {
         if let Some(certificates) = certificates {
             cluster = cluster.certs(certificates);
         }
-        let client = cluster.build().map_err(|error| said(&error))?;
+        let client = cluster.build().map_err(|error| words(&error))?;
         client
             .get_async_connection()
             .await
-            .map_err(|error| cluster_said(&error))
+            .map_err(|error| cluster_words(&error))
     }
 
     /// A client for the server that may be written to, which is the Sentinels' to say.
     ///
     /// Charts protect Sentinels with the password of Redis, with one of their own, or not at all. So without a login of
     /// their own they are asked as who we are to Redis, then with the password alone, and then without any: a Sentinel
-    /// that wants none refuses those who give one.
+    /// that wants none refuses a login.
     async fn ask_sentinels(
         &self,
         service: &str,
@@ -177,7 +177,7 @@ impl RedisSettings {
                 Err(error) => why = Some(error),
             }
         }
-        Err(why.map_or_else(|| "no Sentinel is named".to_owned(), |error| said(&error)))
+        Err(why.map_or_else(|| "no Sentinel is named".to_owned(), |error| words(&error)))
     }
 
     async fn sentinel_logins(&self, own: &RedisConnectionInfo) -> Result<Vec<Login>, String> {
@@ -306,7 +306,7 @@ async fn read(path: &PathBuf) -> Result<String, String> {
 }
 
 /// An error of the client's in words that hold no credential.
-pub(super) fn said(error: &RedisError) -> String {
+pub(super) fn words(error: &RedisError) -> String {
     if error.kind() == ErrorKind::AuthenticationFailed {
         return REFUSED.to_owned();
     }
@@ -316,15 +316,15 @@ pub(super) fn said(error: &RedisError) -> String {
     }
 }
 
-/// The same of a cluster's client, which wraps what a node said into an error of its own.
-fn cluster_said(error: &RedisError) -> String {
+/// The same of a cluster's client, which wraps the answer of a node into an error of its own.
+fn cluster_words(error: &RedisError) -> String {
     let text = error.to_string();
     if text.contains("AuthenticationFailed") {
         return REFUSED.to_owned();
     }
     match text.contains("cluster support disabled") {
         true => IS_NO_CLUSTER.to_owned(),
-        false => said(error),
+        false => words(error),
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     StoreError,
     address::RedisSettings,
-    connect::{CONNECT, Connection, said},
+    connect::{CONNECT, Connection, words},
 };
 
 /// After a connect that failed nobody tries for so long: a thousand waiting events are one attempt.
@@ -65,7 +65,7 @@ impl Link {
             if error.kind() != ErrorKind::Server(ServerErrorKind::NoPerm) {
                 self.forget(open.serial);
             }
-            StoreError(said(&error))
+            StoreError(words(&error))
         })
     }
 
