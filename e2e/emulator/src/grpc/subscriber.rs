@@ -3,11 +3,16 @@
 use super::{
     Answer, Service, answer,
     codec::Deliveries,
+    details::to_tonic,
     generated::subscriber::subscriber_server::Subscriber,
     open,
     stream::{self, DeliveryStream},
 };
-use crate::pb;
+use crate::{
+    engine::{Pulled, Unsent},
+    pb,
+};
+use std::sync::Arc;
 use tonic::{Request, Response, Streaming};
 
 #[tonic::async_trait]
@@ -96,11 +101,19 @@ impl Subscriber for Service {
 
     async fn pull(&self, request: Request<pb::PullRequest>) -> Answer<Deliveries> {
         let (caller, request) = open(request);
-        let received = self.0.pull(&caller, request).await;
-        answer(received.map(|received| Deliveries {
+        let Pulled {
+            subscription,
+            received,
+        } = self.0.pull(&caller, request).await.map_err(to_tonic)?;
+        let batch = Deliveries {
             received,
             ..Deliveries::default()
-        }))
+        };
+        let unsent = Arc::<Unsent>::default();
+        unsent.add(&subscription, &batch.received, batch.framed_len());
+        let mut response = Response::new(batch);
+        response.extensions_mut().insert(unsent);
+        Ok(response)
     }
 
     type StreamingPullStream = DeliveryStream;
@@ -111,6 +124,10 @@ impl Subscriber for Service {
         request: Request<Streaming<pb::StreamingPullRequest>>,
     ) -> Answer<DeliveryStream> {
         let (caller, requests) = open(request);
-        Ok(Response::new(stream::open(self.0.clone(), caller, requests)))
+        let unsent = Arc::<Unsent>::default();
+        let stream = stream::open(self.0.clone(), caller, requests, unsent.clone());
+        let mut response = Response::new(stream);
+        response.extensions_mut().insert(unsent);
+        Ok(response)
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod closing;
 mod data_dir;
 mod delivery;
 mod fuzz;
