@@ -233,6 +233,8 @@ def test_what_is_given_back_at_a_stop_goes_to_the_next_subscriber(bench):
     )
     inbox.wait(100)
     first.cancel()
+    # It closes its stream before it awaits its callbacks.
+    eventually("the stream to close", lambda: bench.emulator.stats(name)["pullers"] == 0)
     stopping.set()
     first.result(PATIENCE)
     stopped = time.monotonic()

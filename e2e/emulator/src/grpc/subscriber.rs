@@ -15,6 +15,16 @@ use crate::{
 use std::sync::Arc;
 use tonic::{Request, Response, Streaming};
 
+/// `CreateSnapshotRequest.name`: "If the name is not provided in the request, the server will assign a random name for
+/// this snapshot on the same project as the subscription. Note that for REST API requests, you must specify a name".
+fn made_up(subscription: &str) -> String {
+    let project = subscription.split('/').nth(1).unwrap_or_default();
+    format!(
+        "projects/{project}/snapshots/snapshot-{:016x}",
+        rand::random::<u64>()
+    )
+}
+
 #[tonic::async_trait]
 impl Subscriber for Service {
     async fn create_subscription(&self, request: Request<pb::Subscription>) -> Answer<pb::Subscription> {
@@ -80,7 +90,10 @@ impl Subscriber for Service {
     }
 
     async fn create_snapshot(&self, request: Request<pb::CreateSnapshotRequest>) -> Answer<pb::Snapshot> {
-        let (caller, request) = open(request);
+        let (caller, mut request) = open(request);
+        if request.name.is_empty() {
+            request.name = made_up(&request.subscription);
+        }
         answer(self.0.create_snapshot(&caller, request).await)
     }
 

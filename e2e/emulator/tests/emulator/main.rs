@@ -17,6 +17,7 @@ mod fuzz;
 mod kill;
 mod policies;
 mod promises;
+mod rest;
 mod seek;
 mod support;
 mod unkind;
