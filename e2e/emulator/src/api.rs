@@ -2,14 +2,13 @@
 
 use crate::{
     also,
-    engine::Engine,
+    engine::{Engine, Pulled},
     gate::{Caller, Gate},
     iam::pb as iam,
     identity::TokenService,
     methods as m,
     names::{Kind, Name},
     pb,
-    queue::Delivery,
     settings::IamMode,
     status::Result,
 };
@@ -198,7 +197,7 @@ impl Api {
             .await
     }
 
-    pub(crate) async fn pull(&self, caller: &Caller, r: pb::PullRequest) -> Result<Vec<Delivery>> {
+    pub(crate) async fn pull(&self, caller: &Caller, r: pb::PullRequest) -> Result<Pulled> {
         self.gate
             .pass(&m::PULL, &r.subscription, &[], caller, self.engine.pull(&r))
             .await

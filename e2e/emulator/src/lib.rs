@@ -30,6 +30,7 @@ mod limits;
 mod message;
 mod methods;
 mod names;
+mod outgoing;
 mod queue;
 mod quota;
 mod rest;

@@ -71,6 +71,12 @@ pub(crate) const DEFAULT_PAGE: usize = 100;
 /// `modifyAckDeadline` takes 0 (nack) to 600 seconds.
 pub(crate) const MAX_ACK_EXTENSION_SECONDS: i32 = 600;
 
+/// A nacked message comes again no sooner than this. Without a retry policy the service redelivers "immediately", which
+/// takes it a moment as well, and clients rely on it: Go nacks what it holds at its stop *before* it closes the stream
+/// (google-cloud-go pubsub/v2, `messageIterator.stop`), so what came again within the same millisecond would be sent to
+/// a stream that is read no more. The length is chosen.
+pub(crate) const NACK_REDELIVERY: Duration = Duration::from_millis(100);
+
 /// One response holds at most this much, so that a stream's buffers stay small.
 pub(crate) const MAX_DELIVERY_BYTES: usize = 2 << 20;
 pub(crate) const MAX_DELIVERY_MESSAGES: usize = 1_000;

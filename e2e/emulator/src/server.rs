@@ -1,9 +1,18 @@
 //! One port for gRPC, REST and the emulator's own API: HTTP/1.1 and HTTP/2, told apart by the
 //! connection's first bytes and the content type.
 
-use crate::{api::Api, control, grpc, rest};
+use crate::{
+    api::Api,
+    control, grpc,
+    outgoing::{Outgoing, outgoing},
+    rest,
+};
 use anyhow::Context as _;
-use axum::{Router, body::Body, http::Request, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, Response},
+};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -126,23 +135,23 @@ struct Dispatch {
 }
 
 impl Dispatch {
-    async fn answer(self, request: Request<Body>) -> Response {
+    async fn answer(self, request: Request<Body>) -> Response<Outgoing> {
         let is_grpc = request
             .headers()
             .get(axum::http::header::CONTENT_TYPE)
             .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"));
         let path = request.uri().path();
-        if is_grpc {
+        outgoing(if is_grpc {
             infallible(self.grpc.oneshot(request).await)
         } else if path.starts_with("/emulator/") || path == "/healthz" {
             infallible(self.control.oneshot(request).await)
         } else {
             rest::serve(self.api, request).await
-        }
+        })
     }
 }
 
-fn infallible(result: Result<Response, Infallible>) -> Response {
+fn infallible(result: Result<Response<Body>, Infallible>) -> Response<Body> {
     match result {
         Ok(response) => response,
         Err(never) => match never {},

@@ -78,7 +78,8 @@ impl Policy {
     #[must_use]
     pub fn unset() -> Self {
         Self {
-            etag: vec![0, 1],
+            // Base64 `ACAB`.
+            etag: vec![0x00, 0x20, 0x01],
             bindings: Vec::new(),
         }
     }

@@ -1,6 +1,8 @@
 package clients
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -161,4 +163,36 @@ func TestAStreamThatFailsIsOpenedAgain(t *testing.T) {
 		}
 	}
 	equal(t, "failed streams", failed, 2)
+}
+
+// A worker that is replaced: it gives back what it holds as it stops, and the next one has it before any lease could end.
+// This client closes its stream only after its nacks are answered.
+func TestWhatIsGivenBackAtAStopGoesToTheNextReceive(t *testing.T) {
+	b := start(t)
+	topic := b.topic()
+	name := b.subscription(topic)
+	b.publish(topic, numbered(100)...)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var held atomic.Int64
+	done := make(chan error, 1)
+	go func() {
+		done <- client.Subscriber(name).Receive(ctx, func(_ context.Context, message *pubsub.Message) {
+			held.Add(1)
+			<-ctx.Done()
+			message.Nack()
+		})
+	}()
+	eventually(t, "everything to be held", func() bool { return held.Load() == 100 })
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	stopped := time.Now()
+	b.receive(name, ack).wait(100)
+	if waited := time.Since(stopped); waited > 8*time.Second {
+		t.Errorf("it took %v", waited)
+	}
+	b.backlogIs(name, 0)
+	equal(t, "expired", b.stats(name).Totals.Expired, 0)
 }

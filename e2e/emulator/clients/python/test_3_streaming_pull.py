@@ -2,9 +2,11 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from google.api_core import exceptions
+from google.cloud import pubsub_v1
 from google.protobuf import duration_pb2
 from google.pubsub_v1.types import StreamingPullRequest
 
@@ -214,3 +216,31 @@ def test_an_acknowledgement_of_nothing_is_refused(bench):
     name = bench.subscription(bench.topic())
     with pytest.raises(exceptions.InvalidArgument):
         bench.subscriber.acknowledge(request={"subscription": name, "ack_ids": []})
+
+
+def test_what_is_given_back_at_a_stop_goes_to_the_next_subscriber(bench):
+    """A worker that is replaced. Only a client that awaits its callbacks at its stop sends all their nacks."""
+    topic = bench.topic()
+    name = bench.subscription(topic)
+    bench.publish(topic, *(f"{i}" for i in range(100)))
+    stopping = threading.Event()
+    inbox = Inbox(lambda message, _times: (stopping.wait(PATIENCE), message.nack()))
+    # A thread for each message: what is only under way to the client when it stops is lost to its lease.
+    scheduler = pubsub_v1.subscriber.scheduler.ThreadScheduler(ThreadPoolExecutor(100))
+    control = pubsub_v1.types.FlowControl(max_messages=100)
+    first = bench.subscriber.subscribe(
+        name, inbox, flow_control=control, scheduler=scheduler, await_callbacks_on_shutdown=True
+    )
+    inbox.wait(100)
+    first.cancel()
+    # It closes its stream before it awaits its callbacks.
+    eventually("the stream to close", lambda: bench.emulator.stats(name)["pullers"] == 0)
+    stopping.set()
+    first.result(PATIENCE)
+    stopped = time.monotonic()
+    second = Inbox()
+    bench.stream(name, second)
+    bench.emulator.backlog_is(name, 0)
+    assert time.monotonic() - stopped < 8
+    assert {m.data for m in second.messages} >= {f"{i}".encode() for i in range(100)}
+    assert bench.emulator.stats(name)["totals"]["expired"] == 0

@@ -30,11 +30,13 @@ mod tests;
 mod topic;
 mod topic_fields;
 mod topics;
+mod unsent;
 mod unserved;
 
 pub use inspect::SubscriptionStats;
 pub(crate) use metrics::{Metric, Series};
-pub(crate) use pull::{Feedback, Puller, extension};
+pub(crate) use pull::{Feedback, Pulled, Puller, extension};
+pub(crate) use unsent::Unsent;
 
 use crate::{
     clock::Clock,

@@ -57,6 +57,11 @@ impl Engine {
         members: Option<&[String]>,
     ) -> Result<pb::TestIamPermissionsResponse> {
         self.with_policy(&request.resource, |_| Ok(()))?;
+        if let Some(wrong) = request.permissions.iter().find(|text| !iam::is_permission(text)) {
+            return Err(Status::invalid(format!(
+                "Permission {wrong} is not valid for this resource."
+            )));
+        }
         let mut permissions = request.permissions.clone();
         if let Some(members) = members {
             let has = |permission: &String| {

@@ -70,6 +70,12 @@ impl Drop for Puller {
     }
 }
 
+/// What a pull takes.
+pub(crate) struct Pulled {
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) received: Vec<Delivery>,
+}
+
 /// Ack ids by what became of them.
 #[derive(Debug, Default)]
 pub(crate) struct Feedback {
@@ -127,26 +133,30 @@ impl Engine {
         })
     }
 
-    pub(crate) async fn pull(&self, request: &pb::PullRequest) -> Result<Vec<Delivery>> {
+    pub(crate) async fn pull(&self, request: &pb::PullRequest) -> Result<Pulled> {
         if request.max_messages <= 0 {
             return Err(Status::invalid("The max_messages must be greater than zero."));
         }
         let puller = self.attach(&request.subscription, i64::from(request.max_messages), 0, "")?;
+        let pulled = |received| Pulled {
+            subscription: puller.subscription.clone(),
+            received,
+        };
         let first = puller.take();
         #[allow(deprecated, reason = "clients still send it")]
         if !first.is_empty() || request.return_immediately {
-            return Ok(first);
+            return Ok(pulled(first));
         }
         let deadline = Instant::now() + PULL_WAIT;
         loop {
             tokio::select! {
                 () = puller.ready() => {}
                 () = puller.subscription.gone.cancelled() => return Err(Self::gone(&puller.subscription)),
-                () = tokio::time::sleep_until(deadline) => return Ok(Vec::new()),
+                () = tokio::time::sleep_until(deadline) => return Ok(pulled(Vec::new())),
             }
             let taken = puller.take();
             if !taken.is_empty() {
-                return Ok(taken);
+                return Ok(pulled(taken));
             }
         }
     }
@@ -207,7 +217,9 @@ impl Engine {
         let mut feedback = Feedback::default();
         let letters = subscription.queue(|queue| {
             let mut letters = Vec::new();
-            for ((text, seconds), id) in texts.into_iter().zip(ids) {
+            let mut changes: Vec<_> = texts.into_iter().zip(ids).collect();
+            queue.sort_nacks(&mut changes, |(_, id)| *id);
+            for ((text, seconds), id) in changes {
                 let valid = if seconds.is_zero() {
                     let (valid, letter) = queue.nack(id, now, forwards);
                     letters.extend(letter);

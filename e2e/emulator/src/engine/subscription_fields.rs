@@ -3,7 +3,7 @@
 use crate::{
     clock,
     engine::{labels, mask, topic_fields::check_retention},
-    limits::{ACK_DEADLINE_SECONDS, DELIVERY_ATTEMPTS, MAX_BACKOFF, MIN_EXPIRATION},
+    limits::{ACK_DEADLINE_SECONDS, DELIVERY_ATTEMPTS, MAX_BACKOFF, MIN_EXPIRATION, NACK_REDELIVERY},
     names::Name,
     pb,
     queue::{DeadLetterRule, RetryRule, Rules},
@@ -106,6 +106,7 @@ pub(super) fn rules(s: &pb::Subscription) -> Rules {
         retain_acked: s.retain_acked_messages,
         ordering: s.enable_message_ordering,
         exactly_once: s.enable_exactly_once_delivery,
+        redelivery: NACK_REDELIVERY,
         retry: s.retry_policy.as_ref().map(|retry| RetryRule {
             minimum: of(retry.minimum_backoff.as_ref()),
             maximum: of(retry.maximum_backoff.as_ref()),

@@ -65,6 +65,11 @@ impl Deliveries {
         self.rest.encode_raw(buffer);
     }
 
+    /// Bytes of the gRPC message: a flag, four bytes of length, and the response. It is never compressed.
+    pub(super) fn framed_len(&self) -> usize {
+        5 + self.encoded_len()
+    }
+
     fn encoded_len(&self) -> usize {
         let of = |delivery: &Delivery| {
             let inner = inner_len(delivery);

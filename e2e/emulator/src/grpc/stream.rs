@@ -1,21 +1,28 @@
 //! One streaming pull: requests come in (acks, deadlines), batches of messages go out.
 //!
 //! It is driven by the transport: a batch is leased only when the connection can take it, so a slow
-//! client holds no more than it has room for.
+//! client holds no more than it has room for. A client that is done gets nothing more: what it gives
+//! back at its end would otherwise be leased to the very stream that is about to close.
 
 use super::{codec::Deliveries, details::to_tonic};
 use crate::{
     api::Api,
-    engine::{Engine, Feedback, Puller},
+    engine::{Engine, Feedback, Puller, Unsent},
     gate::Caller,
     limits::ACK_DEADLINE_SECONDS,
     methods::STREAMING_PULL,
     pb::{self, streaming_pull_response as reply},
+    queue::Delivery,
     status::{Code, Result, Status},
 };
 use futures::{Stream, StreamExt as _, stream};
-use std::{pin::Pin, time::Duration};
-use tokio::sync::watch;
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+use tokio::{sync::watch, task::coop};
 use tonic::Streaming;
 
 pub(super) type DeliveryStream =
@@ -29,6 +36,7 @@ enum Phase {
         api: Api,
         caller: Caller,
         requests: Box<Streaming<pb::StreamingPullRequest>>,
+        unsent: Arc<Unsent>,
     },
     Open(Box<Session>),
     Closed,
@@ -43,17 +51,28 @@ struct Session {
     breaks: watch::Receiver<Option<Code>>,
     /// What the next response says of acks, on exactly-once subscriptions.
     confirmed: pb::StreamingPullResponse,
+    /// What is leased to this stream and not written yet.
+    unsent: Arc<Unsent>,
+}
+
+/// What a request says of the stream as a whole.
+enum Turn {
+    GoesOn,
+    /// The client has closed its side, or is gone.
+    Ended,
 }
 
 pub(super) fn open(
     api: Api,
     caller: Caller,
     requests: Streaming<pb::StreamingPullRequest>,
+    unsent: Arc<Unsent>,
 ) -> DeliveryStream {
     let start = Phase::Opening {
         api,
         caller,
         requests: Box::new(requests),
+        unsent,
     };
     stream::unfold(start, |phase| async {
         let mut session = match phase {
@@ -63,7 +82,8 @@ pub(super) fn open(
                 api,
                 caller,
                 requests,
-            } => match Session::start(api, caller, requests).await {
+                unsent,
+            } => match Session::start(api, caller, requests, unsent).await {
                 Ok(Some(session)) => Box::new(session),
                 Ok(None) => return None,
                 Err(status) => return Some((Err(to_tonic(status)), Phase::Closed)),
@@ -84,6 +104,7 @@ impl Session {
         api: Api,
         caller: Caller,
         mut requests: Box<Streaming<pb::StreamingPullRequest>>,
+        unsent: Arc<Unsent>,
     ) -> Result<Option<Self>> {
         let Ok(Some(first)) = requests.message().await else {
             return Ok(None);
@@ -112,6 +133,7 @@ impl Session {
             heartbeats,
             breaks,
             confirmed: pb::StreamingPullResponse::default(),
+            unsent,
         };
         session.answer(first)?;
         Ok(Some(session))
@@ -137,17 +159,16 @@ impl Session {
                     "The stream was ended by a planned fault of the emulator.",
                 ));
             }
+            if let Turn::Ended = self.hear_out().await? {
+                return Ok(None);
+            }
             let received = self.puller.take();
             if !received.is_empty() || self.confirmed != pb::StreamingPullResponse::default() {
                 return Ok(Some(self.response(received)));
             }
             tokio::select! {
-                request = self.requests.message() => match request {
-                    Ok(Some(request)) => {
-                        check_later(&request)?;
-                        self.answer(request)?;
-                    }
-                    Ok(None) | Err(_) => return Ok(None),
+                request = self.requests.message() => if let Turn::Ended = self.hear(request)? {
+                    return Ok(None);
                 },
                 () = self.puller.ready() => {}
                 () = self.puller.subscription.gone.cancelled() => return Err(Engine::gone(&self.puller.subscription)),
@@ -161,10 +182,42 @@ impl Session {
         }
     }
 
-    fn response(&mut self, received: Vec<crate::queue::Delivery>) -> Deliveries {
+    /// Hears, without waiting, everything that has come in. Only then it is known, as far as it can be, that the client
+    /// still reads: its nacks and the end of its stream come in together, and the nacks free what it would be sent.
+    /// (A client may also nack on another connection before it closes; that cannot be known.)
+    async fn hear_out(&mut self) -> Result<Turn> {
+        loop {
+            let request = match futures::poll!(pin!(self.requests.message())) {
+                Poll::Pending => return Ok(Turn::GoesOn),
+                Poll::Ready(request) => request,
+            };
+            if let Turn::Ended = self.hear(request)? {
+                return Ok(Turn::Ended);
+            }
+            // A client that never stops talking holds up its own deliveries, and nothing else.
+            coop::consume_budget().await;
+        }
+    }
+
+    fn hear(
+        &mut self,
+        request: std::result::Result<Option<pb::StreamingPullRequest>, tonic::Status>,
+    ) -> Result<Turn> {
+        let Ok(Some(request)) = request else {
+            return Ok(Turn::Ended);
+        };
+        check_later(&request)?;
+        self.answer(request)?;
+        Ok(Turn::GoesOn)
+    }
+
+    fn response(&mut self, received: Vec<Delivery>) -> Deliveries {
         let mut rest = std::mem::take(&mut self.confirmed);
         rest.subscription_properties = Some(self.puller.properties());
-        Deliveries { received, rest }
+        let batch = Deliveries { received, rest };
+        self.unsent
+            .add(&self.puller.subscription, &batch.received, batch.framed_len());
+        batch
     }
 
     /// Acks, nacks, extensions and a new deadline, as one request may carry them all.

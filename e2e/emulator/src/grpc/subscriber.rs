@@ -3,12 +3,27 @@
 use super::{
     Answer, Service, answer,
     codec::Deliveries,
+    details::to_tonic,
     generated::subscriber::subscriber_server::Subscriber,
     open,
     stream::{self, DeliveryStream},
 };
-use crate::pb;
+use crate::{
+    engine::{Pulled, Unsent},
+    pb,
+};
+use std::sync::Arc;
 use tonic::{Request, Response, Streaming};
+
+/// `CreateSnapshotRequest.name`: "If the name is not provided in the request, the server will assign a random name for
+/// this snapshot on the same project as the subscription. Note that for REST API requests, you must specify a name".
+fn made_up(subscription: &str) -> String {
+    let project = subscription.split('/').nth(1).unwrap_or_default();
+    format!(
+        "projects/{project}/snapshots/snapshot-{:016x}",
+        rand::random::<u64>()
+    )
+}
 
 #[tonic::async_trait]
 impl Subscriber for Service {
@@ -75,7 +90,10 @@ impl Subscriber for Service {
     }
 
     async fn create_snapshot(&self, request: Request<pb::CreateSnapshotRequest>) -> Answer<pb::Snapshot> {
-        let (caller, request) = open(request);
+        let (caller, mut request) = open(request);
+        if request.name.is_empty() {
+            request.name = made_up(&request.subscription);
+        }
         answer(self.0.create_snapshot(&caller, request).await)
     }
 
@@ -96,11 +114,19 @@ impl Subscriber for Service {
 
     async fn pull(&self, request: Request<pb::PullRequest>) -> Answer<Deliveries> {
         let (caller, request) = open(request);
-        let received = self.0.pull(&caller, request).await;
-        answer(received.map(|received| Deliveries {
+        let Pulled {
+            subscription,
+            received,
+        } = self.0.pull(&caller, request).await.map_err(to_tonic)?;
+        let batch = Deliveries {
             received,
             ..Deliveries::default()
-        }))
+        };
+        let unsent = Arc::<Unsent>::default();
+        unsent.add(&subscription, &batch.received, batch.framed_len());
+        let mut response = Response::new(batch);
+        response.extensions_mut().insert(unsent);
+        Ok(response)
     }
 
     type StreamingPullStream = DeliveryStream;
@@ -111,6 +137,10 @@ impl Subscriber for Service {
         request: Request<Streaming<pb::StreamingPullRequest>>,
     ) -> Answer<DeliveryStream> {
         let (caller, requests) = open(request);
-        Ok(Response::new(stream::open(self.0.clone(), caller, requests)))
+        let unsent = Arc::<Unsent>::default();
+        let stream = stream::open(self.0.clone(), caller, requests, unsent.clone());
+        let mut response = Response::new(stream);
+        response.extensions_mut().insert(unsent);
+        Ok(response)
     }
 }

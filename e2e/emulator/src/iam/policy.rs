@@ -3,11 +3,14 @@
 use super::pb::{Binding, Policy};
 use crate::status::{Code, Result, Status};
 use bytes::Bytes;
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// What the service answers for a policy that was never set: base64 `ACAB`.
-const NEVER_SET: &[u8] = &[0, 1];
+const NEVER_SET: &[u8] = &[0x00, 0x20, 0x01];
 
 /// Earlier policies kept, for the propagation delay.
 const HISTORY: usize = 32;
@@ -49,7 +52,9 @@ impl PolicyCell {
         }
         self.writes += 1;
         policy.bindings = normalised(policy.bindings);
-        policy.version = policy.version.max(1);
+        // Version 3 is for conditions; without one the service answers 1, whatever was asked for.
+        let conditional = policy.bindings.iter().any(|binding| binding.condition.is_some());
+        policy.version = if conditional { policy.version.max(1) } else { 1 };
         policy.etag = etag(self.writes);
         self.current = policy.clone();
         self.history.push_back((Some(now), policy.clone()));
@@ -87,8 +92,8 @@ fn etag(writes: u64) -> Bytes {
     Bytes::copy_from_slice(&(ETAG_MARK | writes).to_be_bytes())
 }
 
-/// One binding per role and condition, without repeated members; empty bindings go. The service
-/// answers in its own order too, so that a client cannot rely on the one it sent.
+/// One binding per role and condition, in the order of roles, without repeated members; empty bindings go. Members stay
+/// in the order they were sent in.
 fn normalised(bindings: Vec<Binding>) -> Vec<Binding> {
     let mut out: Vec<Binding> = Vec::new();
     for binding in bindings {
@@ -101,8 +106,8 @@ fn normalised(bindings: Vec<Binding>) -> Vec<Binding> {
         }
     }
     for binding in &mut out {
-        binding.members.sort();
-        binding.members.dedup();
+        let mut seen = HashSet::new();
+        binding.members.retain(|member| seen.insert(member.clone()));
     }
     out.retain(|binding| !binding.members.is_empty());
     out.sort_by(|a, b| a.role.cmp(&b.role));
@@ -226,7 +231,7 @@ mod tests {
             binding("a", &[]),
             binding("b", &["x"]),
         ]);
-        assert_eq!(merged, vec![binding("b", &["x", "y"])]);
+        assert_eq!(merged, vec![binding("b", &["y", "x"])]);
 
         let mut conditional = binding("b", &["x"]);
         conditional.condition.get_or_insert_default();

@@ -55,6 +55,19 @@ const POLICIES: &[&str] = &[
     "resourcemanager.projects.setIamPolicy",
 ];
 
+/// Is it a permission at all? Wildcards are not allowed (`TestIamPermissionsRequest.permissions`), and Pub/Sub's own are
+/// those that some role of it grants. Of other services no list is kept.
+pub(crate) fn is_permission(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    match parts.as_slice() {
+        ["pubsub", _, _] => role_has("roles/owner", text),
+        [_, _, _] => parts
+            .iter()
+            .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric())),
+        _ => false,
+    }
+}
+
 fn role_has(role: &str, permission: &str) -> bool {
     let sets: &[&[&str]] = match role {
         "roles/pubsub.publisher" => &[PUBLISHER],
@@ -102,6 +115,27 @@ pub(crate) fn grants(policy: &Policy, member: &str, permission: &str) -> bool {
 mod tests {
     use super::*;
     use crate::iam::pb::Binding;
+
+    #[test]
+    fn roles_wildcards_and_misspellings_are_no_permissions() {
+        for good in [
+            "pubsub.topics.publish",
+            "pubsub.schemas.attach",
+            "resourcemanager.projects.get",
+        ] {
+            assert!(is_permission(good), "{good}");
+        }
+        for bad in [
+            "",
+            "pubsub.topics.frobnicate",
+            "roles/pubsub.publisher",
+            "pubsub.*",
+            "a.*.b",
+            "a..b",
+        ] {
+            assert!(!is_permission(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn roles_grant_what_the_reference_says() {

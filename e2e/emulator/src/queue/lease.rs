@@ -5,7 +5,7 @@ use super::{
     owner::{Limit, OwnerId},
 };
 use crate::limits::{MAX_DELIVERY_BYTES, MAX_DELIVERY_MESSAGES};
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::Instant};
 
 impl Queue {
@@ -120,8 +120,8 @@ impl Queue {
             return false;
         }
         entry.state = State::Leased { owner, until };
-        entry.attempts += u32::from(counts);
-        let (message, attempt) = (entry.message.clone(), if counts { entry.attempts } else { 0 });
+        let attempt = if counts { entry.attempts + 1 } else { 0 };
+        let message = entry.message.clone();
         let generation = self.slots.renew(slot);
         self.timers.insert((until, slot));
         self.owners.take(owner, size);
@@ -189,7 +189,42 @@ impl Queue {
             return (false, None);
         }
         self.totals.nacked += 1;
-        (true, self.fail(id.slot, now, forwards))
+        (true, self.fail(id.slot, now, self.rules.redelivery, forwards))
+    }
+
+    /// The order in which the nacks of one request are done: of an ordering key the last message first. Each of them is
+    /// a nack of its own; the other way round the first would take back the deliveries that the others name.
+    pub(crate) fn sort_nacks<T>(&self, nacks: &mut [T], id: impl Fn(&T) -> AckId) {
+        if self.rules.ordering {
+            nacks.sort_by_key(|nack| Reverse(self.current(id(nack)).map(|entry| entry.message.id)));
+        }
+    }
+
+    /// Frees what was leased and never left the server. For the messages it is as if nothing had happened: no attempt,
+    /// no failure, no backoff, and they are the next to be leased.
+    pub(crate) fn take_back(&mut self, unsent: &[AckId]) {
+        self.totals.delivered = self.totals.delivered.saturating_sub(unsent.len() as u64);
+        for id in unsent.iter().rev() {
+            let Some(entry) = self.current(*id) else { continue };
+            if !matches!(entry.state, State::Leased { .. }) {
+                continue;
+            }
+            let lane = self.rules.lane_of(&entry.message);
+            self.release(id.slot);
+            let generation = self.slots.renew(id.slot);
+            if let Some(entry) = self.slots.get_mut(id.slot) {
+                entry.state = State::Ready;
+            }
+            self.ready_count += 1;
+            if let Some(key) = lane {
+                self.rewind_lane(&key, id.slot);
+                self.offer_lane(&key);
+            } else {
+                let slot = id.slot;
+                self.ready.push_front(Ready::One { slot, generation });
+            }
+        }
+        self.wake();
     }
 
     /// Moves the deadline of a lease.

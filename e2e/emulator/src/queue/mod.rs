@@ -64,7 +64,9 @@ enum State {
 struct Entry {
     message: Arc<Message>,
     state: State,
-    /// Deliveries while a dead-letter policy was set.
+    /// Nacks and expired leases while a dead-letter policy was set. A delivery that was taken back because an
+    /// earlier message of its ordering key failed, or that never was sent, is neither: `ReceivedMessage.delivery_attempt`
+    /// is "1 + (number of NACKs) + (number of `ack_deadline` exceeds) for this message".
     attempts: u32,
     /// Nacks and expired leases, for the backoff.
     failures: u32,

@@ -10,6 +10,8 @@ pub(crate) struct Rules {
     pub(crate) retain_acked: bool,
     pub(crate) ordering: bool,
     pub(crate) exactly_once: bool,
+    /// What a redelivery takes after a nack, whatever the retry policy.
+    pub(crate) redelivery: Duration,
     /// Without one, redelivery is immediate.
     pub(crate) retry: Option<RetryRule>,
     pub(crate) dead_letter: Option<DeadLetterRule>,
@@ -63,6 +65,7 @@ impl Default for Rules {
             retain_acked: false,
             ordering: false,
             exactly_once: false,
+            redelivery: Duration::ZERO,
             retry: None,
             dead_letter: None,
         }

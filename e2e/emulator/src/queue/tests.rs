@@ -164,6 +164,34 @@ async fn without_a_retry_policy_a_nack_redelivers_at_once() {
     assert_eq!(b.ids(owner), [1]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_nacked_message_does_not_come_again_in_the_same_moment() {
+    let pause = Duration::from_millis(100);
+    let retry = |seconds| RetryRule {
+        minimum: seconds * SECOND,
+        maximum: seconds * SECOND,
+    };
+    for (retry, expected) in [
+        (None, pause),
+        (Some(retry(0)), pause),
+        (Some(retry(2)), 2 * SECOND),
+    ] {
+        let mut b = Bench::new(Rules {
+            redelivery: pause,
+            retry,
+            ..Rules::default()
+        });
+        let owner = b.puller(WIDE);
+        b.push("");
+        let delivery = b.take(owner);
+        b.nack(&delivery[0]);
+        b.later(expected.saturating_sub(Duration::from_nanos(1)));
+        assert!(b.ids(owner).is_empty());
+        b.later(Duration::from_nanos(1));
+        assert_eq!(b.ids(owner), [1]);
+    }
+}
+
 fn dead_letter() -> Rules {
     Rules {
         dead_letter: Some(DeadLetterRule {
@@ -404,6 +432,142 @@ async fn a_dead_letter_makes_room_for_the_rest_of_its_key() {
     assert_eq!((b.queue.totals.delivered, b.queue.totals.acked), (7, 2));
 }
 
+fn ids(deliveries: &[Delivery]) -> Vec<u64> {
+    deliveries.iter().map(|delivery| delivery.message.id).collect()
+}
+
+fn attempts(deliveries: &[Delivery]) -> Vec<(u64, u32)> {
+    let of = |delivery: &Delivery| (delivery.message.id, delivery.attempt);
+    deliveries.iter().map(of).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_with_its_key_has_failed_no_more_often_than_before() {
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        ..dead_letter()
+    });
+    let owner = b.puller(WIDE);
+    for _ in 0..3 {
+        b.push("k");
+    }
+    for attempt in 1..5 {
+        let taken = b.take(owner);
+        assert_eq!(attempts(&taken), [(1, attempt), (2, 1), (3, 1)]);
+        assert!(b.nack(&taken[0]).is_none());
+    }
+    // The last nack makes a dead letter of the first; what follows it is not taken from its client.
+    let taken = b.take(owner);
+    assert_eq!(b.nack(&taken[0]).map(|dead| dead.attempts), Some(5));
+    assert_eq!(b.queue.outstanding(), 2);
+    assert!(b.take(owner).is_empty());
+    for delivery in &taken[1..] {
+        assert!(b.queue.ack(delivery.ack_id));
+    }
+    assert_eq!((b.queue.backlog(), b.queue.lanes.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn leases_of_a_key_that_run_out_together_are_each_a_failure() {
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        ..dead_letter()
+    });
+    let owner = b.puller(WIDE);
+    for _ in 0..2 {
+        b.push("k");
+    }
+    // The slot that is free last is used first, so the order of slots is not that of the key.
+    let taken = b.take(owner);
+    for delivery in &taken {
+        assert!(b.queue.ack(delivery.ack_id));
+    }
+    for _ in 0..3 {
+        b.push("k");
+    }
+    assert_eq!(attempts(&b.take(owner)), [(3, 1), (4, 1), (5, 1)]);
+    b.later(10 * SECOND);
+    assert_eq!(b.queue.totals.expired, 3);
+    assert_eq!(attempts(&b.take(owner)), [(3, 2), (4, 2), (5, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nacks_of_a_key_in_one_request_are_each_a_failure() {
+    let mut b = Bench::new(Rules {
+        ordering: true,
+        ..dead_letter()
+    });
+    let owner = b.puller(WIDE);
+    for _ in 0..3 {
+        b.push("k");
+    }
+    let mut taken = b.take(owner);
+    b.queue.sort_nacks(&mut taken, |delivery| delivery.ack_id);
+    assert_eq!(ids(&taken), [3, 2, 1]);
+    for delivery in &taken {
+        b.nack(delivery);
+    }
+    assert_eq!(b.queue.totals.nacked, 3);
+    assert_eq!(attempts(&b.take(owner)), [(1, 2), (2, 2), (3, 2)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_is_as_if_it_had_not_been_leased() {
+    let mut b = Bench::new(Rules {
+        retry: Some(RetryRule {
+            minimum: SECOND,
+            maximum: SECOND,
+        }),
+        ..dead_letter()
+    });
+    let (first, _) = b.queue.attach(WIDE, "worker");
+    let (second, wake) = b.queue.attach(WIDE, "");
+    for _ in 0..3 {
+        b.push("");
+    }
+    let sent = b.take(first);
+    let unsent = b.take(second);
+    assert_eq!((ids(&sent), ids(&unsent)), (vec![1, 2], vec![3]));
+    b.queue.detach(first);
+    let back: Vec<_> = sent.iter().map(|delivery| delivery.ack_id).collect();
+    b.queue.take_back(&back);
+    tokio::time::timeout(SECOND, wake.notified())
+        .await
+        .expect("there is work for others");
+    assert_eq!((b.queue.totals.delivered, b.queue.outstanding()), (1, 1));
+    assert_eq!(b.queue.timers.len(), 1);
+    assert!(!b.queue.ack(back[0]), "an id that no client was given");
+    assert_eq!(attempts(&b.take(second)), [(1, 1), (2, 1)]);
+    b.queue.take_back(&back);
+    assert_eq!(b.queue.outstanding(), 3, "they were leased anew");
+    assert_eq!((b.queue.totals.nacked, b.queue.totals.expired), (0, 0));
+    assert_eq!(b.queue.owners.known(), 1, "nothing is left of who went");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_sent_comes_first_and_its_key_in_order() {
+    let mut b = Bench::new(ordered());
+    let owner = b.puller(Limit {
+        messages: 4,
+        bytes: 1 << 20,
+    });
+    for key in ["k", "", "k", "", "", "k"] {
+        b.push(key);
+    }
+    let taken = b.take(owner);
+    assert_eq!(ids(&taken), [1, 3, 6, 2]);
+    let unsent: Vec<_> = taken[1..].iter().map(|delivery| delivery.ack_id).collect();
+    b.queue.take_back(&unsent);
+    assert_eq!(b.queue.outstanding(), 1);
+    let again = b.take(owner);
+    assert_eq!(ids(&again), [2, 4, 5]);
+    assert!(b.queue.ack(taken[0].ack_id));
+    for delivery in &again {
+        assert!(b.queue.ack(delivery.ack_id));
+    }
+    assert_eq!(b.ids(owner), [3, 6]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_too_old_leaves_its_key_and_the_rest_goes_on() {
     let retention = Duration::from_secs(600);
@@ -587,6 +751,7 @@ mod properties {
         Ack(usize),
         Nack(usize),
         Extend(usize),
+        TakeBack(usize),
         Wait(u16),
     }
 
@@ -597,6 +762,7 @@ mod properties {
             3 => (0usize..50).prop_map(Step::Ack),
             1 => (0usize..50).prop_map(Step::Nack),
             1 => (0usize..50).prop_map(Step::Extend),
+            1 => (0usize..50).prop_map(Step::TakeBack),
             1 => (0u16..20_000).prop_map(Step::Wait),
         ];
         prop::collection::vec(step, 0..80)
@@ -631,8 +797,16 @@ mod properties {
                 Step::Extend(i) if i < taken.len() => {
                     let _ = b.queue.extend(taken[i].ack_id, b.now + 30 * SECOND);
                 }
+                Step::TakeBack(i) if i < taken.len() => {
+                    let ids: Vec<_> = taken[i..]
+                        .iter()
+                        .take(3)
+                        .map(|delivery| delivery.ack_id)
+                        .collect();
+                    b.queue.take_back(&ids);
+                }
                 Step::Wait(ms) => dead += b.later(Duration::from_millis(ms.into())).len(),
-                Step::Ack(_) | Step::Nack(_) | Step::Extend(_) => {}
+                Step::Ack(_) | Step::Nack(_) | Step::Extend(_) | Step::TakeBack(_) => {}
             }
             let count =
                 |wanted: fn(&State) -> bool| b.queue.slots.iter().filter(|e| wanted(&e.state)).count();

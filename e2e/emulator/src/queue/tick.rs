@@ -1,7 +1,7 @@
 //! What time does to messages: leases run out, backoffs end, retention passes.
 
 use super::{DeadLetter, Queue, State};
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 use tokio::time::Instant;
 
 impl Queue {
@@ -16,20 +16,17 @@ impl Queue {
     pub(crate) fn tick(&mut self, now: Instant, forwards: bool) -> Vec<DeadLetter> {
         let mut dead = Vec::new();
         let before = self.ready_count;
-        while let Some(&(at, slot)) = self.timers.first() {
-            if at > now {
-                break;
-            }
+        for (at, slot) in self.due_timers(now) {
             match self.slots.get(slot).map(|entry| entry.state) {
-                Some(State::Leased { .. }) => {
+                Some(State::Leased { until, .. }) if until <= now => {
                     self.totals.expired += 1;
-                    dead.extend(self.fail(slot, now, forwards));
+                    dead.extend(self.fail(slot, now, Duration::ZERO, forwards));
                 }
-                Some(State::Waiting { .. }) => {
+                Some(State::Waiting { until }) if until <= now => {
                     self.release(slot);
                     self.make_ready(slot);
                 }
-                Some(State::Ready | State::Done) | None => {}
+                Some(State::Leased { .. } | State::Waiting { .. } | State::Ready | State::Done) | None => {}
             }
             self.timers.remove(&(at, slot));
         }
@@ -42,16 +39,39 @@ impl Queue {
         dead
     }
 
+    /// Timers up to this instant; of an ordering key the last message first. Leases that run out together are each a
+    /// failure of their own message, and the other way round the first would take the others back.
+    fn due_timers(&self, now: Instant) -> Vec<(Instant, u32)> {
+        let due = self.timers.iter().take_while(|(at, _)| *at <= now);
+        let mut due: Vec<_> = due.copied().collect();
+        if self.rules.ordering {
+            due.sort_by_key(|(_, slot)| Reverse(self.slots.get(*slot).map(|entry| entry.message.id)));
+        }
+        due
+    }
+
     /// A delivery ended without an ack: to the dead-letter topic, into backoff, or ready at once.
-    pub(super) fn fail(&mut self, slot: u32, now: Instant, forwards: bool) -> Option<DeadLetter> {
+    /// `least`: how long it waits whatever the retry policy.
+    pub(super) fn fail(
+        &mut self,
+        slot: u32,
+        now: Instant,
+        least: Duration,
+        forwards: bool,
+    ) -> Option<DeadLetter> {
         self.release(slot);
+        let counts = self.rules.dead_letter.is_some();
         let entry = self.slots.get_mut(slot)?;
         entry.failures += 1;
+        entry.attempts += u32::from(counts);
         let (failures, attempts, lane) = (entry.failures, entry.attempts, self.rules.lane_of(&entry.message));
         if forwards && self.rules.attempts_used_up(attempts) {
             let message = entry.message.clone();
             self.slots.remove(slot);
             if let Some(key) = lane {
+                // The rest of its key stays leased. "When the Pub/Sub service redelivers a message with an ordering key,
+                // the Pub/Sub service also redelivers every subsequent message" (Order messages): this one is not
+                // redelivered, so nothing comes out of order without it. Chosen: of this case the documentation is silent.
                 self.leave_lane(&key, slot);
             }
             self.totals.dead_lettered += 1;
@@ -64,7 +84,7 @@ impl Queue {
         if let Some(key) = &lane {
             self.rewind_lane(key, slot);
         }
-        let backoff = self.rules.backoff(failures);
+        let backoff = self.rules.backoff(failures).max(least);
         if backoff.is_zero() {
             self.make_ready(slot);
         } else if let Some(entry) = self.slots.get_mut(slot) {

@@ -15,8 +15,9 @@ impl Request<'_> {
                     subscription: name,
                     ..self.read(&t::PULL)?
                 };
-                let received = api.pull(caller, request).await?;
-                let received_messages = received
+                let pulled = api.pull(caller, request).await?;
+                let received_messages = pulled
+                    .received
                     .iter()
                     .map(|delivery| pb::ReceivedMessage {
                         ack_id: delivery.ack_id.to_string(),

@@ -134,6 +134,24 @@ pub(super) struct Request<'a> {
 impl Request<'_> {
     /// The body as a message, with what the path says put over it.
     pub(super) fn read<M: Message + Default>(&self, table: &Table) -> Result<M> {
+        message(&self.json()?, table)
+    }
+
+    /// An update. Its mask stands in the body, as the method is annotated, or in the query, where the service takes it
+    /// from as well (Terraform's provider and Config Connector put it there).
+    pub(super) fn read_update<M: Message + Default>(&self, table: &Table) -> Result<M> {
+        let mut value = self.json()?;
+        let mask = ["updateMask", "update_mask"]
+            .iter()
+            .find_map(|name| self.query.get(name));
+        if let (Some(mask), Value::Object(fields)) = (mask, &mut value) {
+            fields.remove("update_mask");
+            fields.insert("updateMask".to_owned(), Value::from(mask));
+        }
+        message(&value, table)
+    }
+
+    fn json(&self) -> Result<Value> {
         let value: Value = if self.body.is_empty() {
             json!({})
         } else {
@@ -145,9 +163,7 @@ impl Request<'_> {
             serde_json::from_slice(self.body)
                 .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))?
         };
-        let bytes = transcode::from_json(&value, table)?;
-        M::decode(bytes.as_slice())
-            .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))
+        Ok(value)
     }
 
     pub(super) fn unknown(&self, verb: &str, action: &str) -> Status {
@@ -171,6 +187,12 @@ impl Request<'_> {
             self.query.text("pageToken", "page_token"),
         ))
     }
+}
+
+fn message<M: Message + Default>(value: &Value, table: &Table) -> Result<M> {
+    let bytes = transcode::from_json(value, table)?;
+    M::decode(bytes.as_slice())
+        .map_err(|error| Status::invalid(format!("Invalid JSON payload received. {error}")))
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ impl Request<'_> {
                 &t::SNAPSHOT,
             )),
             ("PATCH", 4, "") => {
-                let mut request: pb::UpdateSnapshotRequest = self.read(&t::UPDATE_SNAPSHOT)?;
+                let mut request: pb::UpdateSnapshotRequest = self.read_update(&t::UPDATE_SNAPSHOT)?;
                 request.snapshot.get_or_insert_default().name = name;
                 Ok(Reply::of(
                     &api.update_snapshot(caller, request).await?,

@@ -37,7 +37,7 @@ impl Request<'_> {
                 ))
             }
             ("PATCH", 4, "") => {
-                let mut request: pb::UpdateSubscriptionRequest = self.read(&t::UPDATE_SUBSCRIPTION)?;
+                let mut request: pb::UpdateSubscriptionRequest = self.read_update(&t::UPDATE_SUBSCRIPTION)?;
                 request.subscription.get_or_insert_default().name = name;
                 Ok(Reply::of(
                     &api.update_subscription(caller, request).await?,

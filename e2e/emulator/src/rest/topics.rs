@@ -28,7 +28,7 @@ impl Request<'_> {
                 &t::TOPIC,
             )),
             ("PATCH", [_, _, _, _], "") => {
-                let mut request: pb::UpdateTopicRequest = self.read(&t::UPDATE_TOPIC)?;
+                let mut request: pb::UpdateTopicRequest = self.read_update(&t::UPDATE_TOPIC)?;
                 request.topic.get_or_insert_default().name = name;
                 Ok(Reply::of(&api.update_topic(caller, request).await?, &t::TOPIC))
             }

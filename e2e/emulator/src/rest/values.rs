@@ -28,12 +28,27 @@ pub(super) fn boolean(name: &str, value: &Value) -> Result<bool> {
     value.as_bool().ok_or_else(|| wrong(name, "TYPE_BOOL", value))
 }
 
-/// Numbers, and strings of digits, as proto3 JSON takes both.
+/// Numbers, and strings of them, as `ProtoJSON` takes both: `20.0` and `2e1` are the integer 20 (protobuf's conformance
+/// tests, "`FloatTrailingZero`", "`ExponentialFormat`").
 pub(super) fn integer(name: &str, value: &Value) -> Result<i64> {
     let number = value
         .as_i64()
-        .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+        .or_else(|| value.as_f64().and_then(whole))
+        .or_else(|| value.as_str().and_then(in_text));
     number.ok_or_else(|| wrong(name, "TYPE_INT64", value))
+}
+
+fn in_text(text: &str) -> Option<i64> {
+    text.parse()
+        .ok()
+        .or_else(|| serde_json::from_str::<f64>(text).ok().and_then(whole))
+}
+
+/// The integer that a floating-point number is, if it is one that it can name exactly.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+    (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64)
 }
 
 /// A name or a number.
@@ -174,6 +189,31 @@ mod tests {
         }
         for text in ["", "s", "1", "1m", "1.s5", "1.0000000001s", "--1s"] {
             assert!(duration("d", &json!(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn integers_may_be_written_as_floating_point_numbers() {
+        for good in [
+            json!(20),
+            json!("20"),
+            json!(20.0),
+            json!(2e1),
+            json!("20.0"),
+            json!("2e1"),
+        ] {
+            assert_eq!(integer("n", &good).unwrap(), 20, "{good}");
+        }
+        assert_eq!(integer("n", &json!("-9223372036854775808")).unwrap(), i64::MIN);
+        for bad in [
+            json!(20.5),
+            json!(""),
+            json!("x"),
+            json!(true),
+            json!(1e300),
+            json!("NaN"),
+        ] {
+            assert!(integer("n", &bad).is_err(), "{bad}");
         }
     }
 

@@ -10,12 +10,14 @@
 )]
 
 mod admin;
+mod closing;
 mod data_dir;
 mod delivery;
 mod fuzz;
 mod kill;
 mod policies;
 mod promises;
+mod rest;
 mod seek;
 mod support;
 mod unkind;

@@ -40,7 +40,7 @@ async fn a_policy_is_read_changed_and_written() {
         let fresh = bench.read(&resource).await;
         assert_eq!(
             (&fresh.etag[..], fresh.bindings.len()),
-            (&[0, 1][..], 0),
+            (&[0x00, 0x20, 0x01][..], 0),
             "never set"
         );
         let policy = fresh

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod process;
+pub(crate) mod streaming;
 #[allow(dead_code, reason = "the differential suite uses the rest")]
 pub(crate) mod wire;
 

@@ -92,7 +92,7 @@ impl Connection {
 }
 
 #[derive(Clone, Copy)]
-struct Bytes;
+pub(crate) struct Bytes;
 
 impl Codec for Bytes {
     type Encode = Vec<u8>;
