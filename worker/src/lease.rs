@@ -22,8 +22,9 @@ use crate::{
 /// event is noted as done, so waiting longer gains nothing.
 const CONFIRM: Duration = Duration::from_secs(30);
 
-/// Counts the messages of one stream that are not settled, as Pub/Sub's flow control does.
-#[derive(Debug, Default)]
+/// Counts the messages of one subscription that are not settled, as Pub/Sub's flow control does: a stream takes over what the
+/// one before it of the same client holds (`StreamingPullRequest.client_id`).
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Held(Arc<Counts>);
 
 #[derive(Debug, Default)]
@@ -40,6 +41,11 @@ impl Held {
         self.0.all.load(Ordering::Acquire)
     }
 
+    /// Those that wait for something other than a slot.
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Acquire)
+    }
+
     fn one(&self) -> One {
         self.0.all.fetch_add(1, Ordering::AcqRel);
         One {
@@ -52,7 +58,7 @@ impl Held {
     pub(crate) async fn clogged(&self, limit: usize) {
         loop {
             let more = self.0.more.notified();
-            if self.0.waiting.load(Ordering::Acquire) * 2 >= limit {
+            if self.waiting() * 2 >= limit {
                 return;
             }
             more.await;

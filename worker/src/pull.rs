@@ -8,6 +8,7 @@ use google_cloud_gax::error::rpc::Code;
 use google_cloud_pubsub::{Error, client::Subscriber, subscriber::MessageStream};
 use tokio::{
     sync::watch,
+    task::coop,
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -27,9 +28,9 @@ use crate::{
 const MAX_LEASE: Duration = Duration::from_hours(31 * 24);
 /// A stream without an error for so long is open, or Pub/Sub is not reachable, which is noticed elsewhere.
 const FINE_AFTER: Duration = Duration::from_secs(2);
-/// A stream that is to be closed is read until nothing has come for so long: more than a round trip to Pub/Sub, less
-/// than a stop would notice. What is under way when a stream is closed stays leased to nobody until its ack deadline.
-const QUIET: Duration = Duration::from_millis(150);
+/// A stream that is to be closed is read until nothing has come for so long: more than the 100 ms for which the client keeps
+/// acknowledgements, which make room for more, and a round trip; less than a stop would notice. What is under way when a stream is closed stays leased to nobody until its ack deadline.
+const QUIET: Duration = Duration::from_millis(250);
 /// The longest that closing waits for a stream to become quiet.
 const LAST_READ: Duration = Duration::from_secs(2);
 /// Longer than the client keeps acknowledgements before Pub/Sub, told of them, sends more.
@@ -82,11 +83,12 @@ impl Pull {
     /// subscription or right, which may come (back) later.
     pub(crate) async fn run(mut self) {
         let lanes = Lanes::new(&self.pipeline, &self.subscription);
+        let held = Held::default();
         let mut fetched = VecDeque::new();
         let mut wait = FIRST_WAIT;
         while !self.stop.is_cancelled() {
             let start = Instant::now();
-            let mut stream = self.open();
+            let mut stream = self.open(&held);
             let end = self.read(&mut stream, &mut fetched, &lanes).await;
             if matches!(end, End::Stopped) {
                 self.read_out(&mut stream, &mut fetched).await;
@@ -112,15 +114,14 @@ impl Pull {
 
     /// Messages that a stream should have outstanding: what the handlers' pace asks for, and as many as wait for something
     /// else, which do not count.
-    fn wanted(&self) -> usize {
-        let limits = &self.pipeline.limits;
-        let base = limits.outstanding();
-        base.saturating_add(limits.window.events())
+    fn wanted(&self, held: &Held) -> usize {
+        let base = self.pipeline.limits.outstanding();
+        base.saturating_add(held.waiting())
             .min(MOST_OUTSTANDING.max(base))
     }
 
-    fn open(&self) -> Stream {
-        let limit = self.wanted();
+    fn open(&self, held: &Held) -> Stream {
+        let limit = self.wanted(held);
         let outstanding = i64::try_from(limit).unwrap_or(i64::MAX);
         let gauge = &self.pipeline.metrics.outstanding_limit;
         gauge.with_label_values(&[self.name().id()]).set(outstanding);
@@ -135,7 +136,7 @@ impl Pull {
         Stream {
             messages,
             limit,
-            held: Held::default(),
+            held: held.clone(),
             fine_at: Instant::now() + FINE_AFTER,
             fine: false,
             fill_at: Instant::now(),
@@ -152,7 +153,7 @@ impl Pull {
                     Err(end) => return end,
                 },
             };
-            if wants_resize(stream.limit, self.wanted()) {
+            if wants_resize(stream.limit, self.wanted(&stream.held)) {
                 fetched.push_front(delivery);
                 if self.fill(stream, fetched).await {
                     return End::Resized;
@@ -242,7 +243,8 @@ impl Pull {
     /// Takes what the client has fetched already, without waiting for more.
     fn fetch(&self, stream: &mut Stream, fetched: &mut VecDeque<Delivery>) {
         while stream.error.is_none() {
-            match stream.messages.next().now_or_never() {
+            // Not within the task's budget: a stream that has more is not to be taken for one that has not.
+            match coop::unconstrained(stream.messages.next()).now_or_never() {
                 Some(Some(Ok((message, handler)))) => {
                     self.pipeline.metrics.received.inc();
                     fetched.push_back(delivery(&self.subscription, &stream.held, message, handler));

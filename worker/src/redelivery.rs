@@ -11,9 +11,10 @@ use std::{
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// A message that is back sooner had no backoff: a round trip, and less than the shortest backoff worth setting.
-const AT_ONCE: Duration = Duration::from_millis(75);
-const FIRST_HOLD: Duration = Duration::from_secs(1);
+/// A message that is back sooner had no backoff: the client keeps a nack for up to 100 ms, and a retry policy worth its name
+/// waits longer than this.
+const AT_ONCE: Duration = Duration::from_millis(500);
+const FIRST_HOLD: Duration = Duration::from_millis(250);
 const LONGEST_HOLD: Duration = Duration::from_mins(1);
 /// Messages that are remembered, for an hour at most.
 const MOST: usize = 10_000;
@@ -50,7 +51,7 @@ impl Redeliveries {
         let id = self.secret.hash_one(message_id);
         let (at, at_once) = self.state.lock().given_back.get(&id).copied()?;
         let hold = (at.elapsed() < AT_ONCE)
-            .then(|| (FIRST_HOLD * 2u32.saturating_pow(at_once.min(6))).min(LONGEST_HOLD));
+            .then(|| (FIRST_HOLD * 2u32.saturating_pow(at_once.min(8))).min(LONGEST_HOLD));
         Some(Before { hold })
     }
 
@@ -85,12 +86,17 @@ mod tests {
         assert_eq!(redeliveries.before("1"), None);
         redeliveries.given_back("1", None);
         let mut holds = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..10 {
             let hold = redeliveries.before("1").unwrap().hold;
-            holds.push(hold.unwrap().as_secs());
+            holds.push(hold.unwrap().as_millis());
             redeliveries.given_back("1", hold);
         }
-        assert_eq!(holds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(
+            holds,
+            [
+                250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000
+            ]
+        );
         assert_eq!(redeliveries.before("2"), None);
     }
 
@@ -99,7 +105,7 @@ mod tests {
         let redeliveries = Redeliveries::default();
         for _ in 0..5 {
             redeliveries.given_back("1", None);
-            tokio::time::advance(Duration::from_millis(100)).await;
+            tokio::time::advance(AT_ONCE).await;
             assert_eq!(redeliveries.before("1"), Some(Before { hold: None }));
         }
         for id in 0..MOST {
