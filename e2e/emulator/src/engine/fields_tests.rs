@@ -359,7 +359,15 @@ fn a_topic_is_completed_and_its_limits_hold() {
     let plain = completed(pb::Topic::default(), &[]).unwrap();
     assert_eq!(
         (plain.state(), plain.message_storage_policy),
-        (pb::topic::State::Active, None)
+        (pb::topic::State::Unspecified, None)
+    );
+    let ingesting = pb::Topic {
+        ingestion_data_source_settings: Some(pb::IngestionDataSourceSettings::default()),
+        ..pb::Topic::default()
+    };
+    assert_eq!(
+        completed(ingesting, &[]).unwrap().state(),
+        pb::topic::State::Active
     );
     let policy = |regions: &[&str]| {
         Some(pb::MessageStoragePolicy {

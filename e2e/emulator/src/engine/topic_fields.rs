@@ -12,7 +12,12 @@ use crate::{
 pub(super) fn complete(topic: &mut pb::Topic, default_regions: &[String]) -> Result<()> {
     labels::validate(&topic.labels)?;
     check_retention(topic.message_retention_duration.as_ref())?;
-    topic.state = pb::topic::State::Active.into();
+    // Only topics with ingestion have a state (recorded traffic of the service, Config Connector's fixtures).
+    topic.state = if topic.ingestion_data_source_settings.is_some() {
+        pb::topic::State::Active.into()
+    } else {
+        pb::topic::State::Unspecified.into()
+    };
     if topic.message_storage_policy.is_none() && !default_regions.is_empty() {
         topic.message_storage_policy = Some(pb::MessageStoragePolicy {
             allowed_persistence_regions: default_regions.to_vec(),

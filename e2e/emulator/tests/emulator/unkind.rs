@@ -334,7 +334,8 @@ async fn a_grant_takes_effect_after_its_propagation() {
 async fn enums_are_names_or_numbers_as_asked_for() {
     let bench = Bench::start().await;
     bench.create_topic("one").await;
-    let path = format!("/v1/{}", topic("one"));
+    bench.create("sub", "one", |s| s).await;
+    let path = format!("/v1/{}", subscription("sub"));
     let (_, named) = bench.rest(reqwest::Method::GET, &path, "user:a", json!({})).await;
     assert_eq!(named["state"], "ACTIVE");
     let (_, numbered) = bench
@@ -346,6 +347,7 @@ async fn enums_are_names_or_numbers_as_asked_for() {
         )
         .await;
     assert_eq!(numbered["state"], 1);
+    let path = format!("/v1/{}", topic("one"));
     let (status, error) = bench
         .rest(reqwest::Method::PUT, &path, "user:a", json!({"labelz": {}}))
         .await;
