@@ -4,7 +4,7 @@ use std::{borrow::Cow, future::Future, panic::AssertUnwindSafe, sync::Arc, time:
 
 use futures::FutureExt;
 use tokio::{
-    sync::OwnedSemaphorePermit,
+    sync::{OwnedSemaphorePermit, TryAcquireError},
     time::{Instant, timeout},
 };
 
@@ -94,7 +94,7 @@ pub(crate) async fn handle_once(
                     }),
                 }
             }
-            decided => decided,
+            decided @ (Attempt::Over(_) | Attempt::Wait(_)) => decided,
         };
         let (pause, why) = match attempt {
             Attempt::Over(Verdict::Retryable { reason, retry_after }) if message.in_order => {
@@ -128,7 +128,7 @@ impl Delivered<'_> {
         let circuit = &self.handler.circuit;
         if let Some(worker) = slot
             && circuit.is_closed()
-            && let Some(handler) = self.try_own_slot()
+            && let Ok(handler) = self.try_own_slot()
         {
             let pass = circuit.enter(record).await;
             return Ok((
@@ -159,11 +159,11 @@ impl Delivered<'_> {
         self.pause(admitted).await
     }
 
-    /// The handler's own slot, if it has any: none when they are taken.
-    fn try_own_slot(&self) -> Option<Option<OwnedSemaphorePermit>> {
+    /// The handler's own slot, where it has slots of its own; an error when they are taken.
+    fn try_own_slot(&self) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
         match &self.handler.slots {
-            None => Some(None),
-            Some(slots) => Arc::clone(slots).try_acquire_owned().ok().map(Some),
+            None => Ok(None),
+            Some(slots) => Arc::clone(slots).try_acquire_owned().map(Some),
         }
     }
 
@@ -232,7 +232,7 @@ impl Delivered<'_> {
     /// The handler's version: its own, or that of the settings.
     fn version(&self) -> Arc<str> {
         let own = self.handler.handler.version();
-        own.unwrap_or_else(|| Arc::from(self.pipeline.handler_version.as_str()))
+        own.unwrap_or_else(|| Arc::clone(&self.pipeline.handler_version))
     }
 
     /// One attempt: claim → handle → note the end.

@@ -195,7 +195,7 @@ impl WorkerBuilder {
             store: self.store.unwrap_or_else(|| store(&settings)),
             limits: Limits::new(settings.max_concurrent),
             metrics: Arc::new(metrics),
-            handler_version: settings.handler_version.clone(),
+            handler_version: settings.handler_version.as_str().into(),
             redeliveries: Redeliveries::default(),
             traces: match &settings.traces {
                 Some(endpoint) => Traces::to(endpoint.url().as_str(), settings.tenant.as_str())

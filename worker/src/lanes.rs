@@ -9,7 +9,7 @@
 mod lane;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     panic::AssertUnwindSafe,
     sync::{Arc, Weak},
     time::Duration,
@@ -66,10 +66,13 @@ impl Lanes {
 
     /// Queues a delivery behind an earlier one of its key; returns it when it may go now.
     pub(crate) fn queue(&self, delivery: Delivery) -> Option<Delivery> {
-        let key = delivery.message.ordering_key.clone();
-        if !self.state.lock().lanes.contains_key(&key) {
-            let lane = Lane::of(&delivery.message);
-            self.state.lock().lanes.insert(key, lane);
+        if let Entry::Vacant(free) = self
+            .state
+            .lock()
+            .lanes
+            .entry(delivery.message.ordering_key.clone())
+        {
+            free.insert(Lane::of(&delivery.message));
             return Some(delivery);
         }
         self.join(delivery, true)
@@ -98,10 +101,7 @@ impl Lanes {
             }
             return Some(delivery);
         }
-        let delivery = match lane.replace(delivery) {
-            None => return None,
-            Some(delivery) => delivery,
-        };
+        let delivery = lane.replace(delivery)?;
         let Message {
             delivery_attempt,
             max_delivery_attempts,

@@ -44,7 +44,7 @@ pub struct Pipeline {
     /// Who handles what.
     pub registry: Registry,
     /// The version of handlers that have none of their own.
-    pub handler_version: String,
+    pub handler_version: Arc<str>,
     /// What was handled before.
     pub store: Arc<dyn IdempotencyStore>,
     /// How much at a time.

@@ -90,7 +90,7 @@ impl Waiting {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -272,9 +272,11 @@ mod tests {
             "it went on after its events were given back"
         );
         let (one, other) = both().await;
-        let batch = |outcome| match outcome {
-            Outcome::Unavailable(unavailable) => unavailable.batch.unwrap(),
-            other => panic!("{other:?}"),
+        let batch = |outcome| {
+            let Outcome::Unavailable(unavailable) = outcome else {
+                panic!("{outcome:?}");
+            };
+            unavailable.batch.unwrap()
         };
         assert_eq!(batch(one), batch(other));
     }

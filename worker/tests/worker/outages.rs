@@ -72,7 +72,8 @@ async fn bad_before_good(name: &str, fails: (StatusCode, Duration)) {
     until("the dead letters", || async {
         plane.publish(1, "tenant-123").await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        dead.lock().extend(plane.dead_letters().await);
+        let taken = plane.dead_letters().await;
+        dead.lock().extend(taken);
         (dead.lock().len() >= BAD).then_some(())
     })
     .await;

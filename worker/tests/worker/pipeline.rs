@@ -151,7 +151,7 @@ impl Bench {
             envelope: event_worker::Envelope::Domain,
             tenant: tenant("tenant-123"),
             registry,
-            handler_version: String::new(),
+            handler_version: "".into(),
             redeliveries: Redeliveries::default(),
             store: Arc::<Flaky>::clone(&store),
             limits: Limits::new(2),
@@ -604,7 +604,7 @@ async fn a_permanent_failure_is_asked_about_again_after_a_replay_and_by_a_new_ve
     replayed.message_id = "2".to_owned();
     assert_eq!(bench.deliver(replayed).await, Told::Nack);
     assert_eq!(bench.calls(), 2);
-    Arc::get_mut(&mut bench.pipeline).unwrap().handler_version = "2.1".to_owned();
+    Arc::get_mut(&mut bench.pipeline).unwrap().handler_version = "2.1".into();
     assert_eq!(bench.deliver(message(&event)).await, Told::Nack);
     assert_eq!(bench.calls(), 3);
     tokio::time::advance(Duration::from_hours(1)).await;

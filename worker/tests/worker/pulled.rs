@@ -83,7 +83,7 @@ async fn but_for_one(answer: impl Fn(usize) -> StatusCode + Send + Sync + 'stati
 
 async fn publish_odd(plane: &Plane<'_>) -> String {
     let mut odd = event("tenant-123");
-    odd.source = "odd".to_owned();
+    "odd".clone_into(&mut odd.source);
     plane.publish_one(&odd, None).await;
     odd.event_id.to_string()
 }

@@ -43,20 +43,16 @@ impl RedisStore {
     async fn find_out(&self) -> Result<u64, StoreError> {
         let since = self.own_key("since");
         let written: Option<String> = self.get(&since).await?;
-        let began = match written {
-            Some(text) => text.parse().unwrap_or(0),
-            None => {
-                let used = self.get(&self.tenant_key("alive")).await?.is_some();
-                let began = if used { seconds(Timestamp::now()) } else { 0 };
-                let first = self.set_new(&since, &began.to_string(), super::ALIVE).await?;
-                match first {
-                    true => began,
-                    false => self
-                        .get(&since)
-                        .await?
-                        .and_then(|text| text.parse().ok())
-                        .unwrap_or(0),
-                }
+        let began = if let Some(text) = written {
+            text.parse().unwrap_or(0)
+        } else {
+            let used = self.get(&self.tenant_key("alive")).await?.is_some();
+            let now = if used { seconds(Timestamp::now()) } else { 0 };
+            if self.set_new(&since, &now.to_string(), super::ALIVE).await? {
+                now
+            } else {
+                let first = self.get(&since).await?;
+                first.and_then(|text| text.parse().ok()).unwrap_or(0)
             }
         };
         let until = if began == 0 {
