@@ -10,6 +10,8 @@ use pubsub_emulator::Emulator;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
+use super::redis::free_port;
+
 pub(crate) const PROJECT: &str = "acme-events";
 
 pub(crate) struct Cloud {
@@ -20,7 +22,7 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) async fn start() -> Self {
-        Self::around(Emulator::builder().start().await.unwrap())
+        Self::around(Emulator::builder().port(free_port()).start().await.unwrap())
     }
 
     pub(crate) fn around(emulator: Emulator) -> Self {
