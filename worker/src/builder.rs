@@ -1,14 +1,15 @@
 //! A worker from its parts: settings, handlers and a store.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, future::Future, net::SocketAddr, sync::Arc};
 
 use events::{connect, event_type::InvalidEventType};
 use google_cloud_pubsub::client::Subscriber;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::{
     drain::Drain,
-    handle::Handler,
+    handle::{Event, Handler, Outcome},
     handlers::batch::{BatchHandler, BatchSettings, Batched},
     health::{self, Health},
     limits::Limits,
@@ -81,12 +82,12 @@ impl WorkerError {
 #[derive(Debug, Default)]
 pub struct WorkerBuilder {
     settings: Option<Settings>,
-    registry: Registry,
+    pub(crate) registry: Registry,
     /// The largest batch that a handler asked for.
     largest_batch: usize,
-    store: Option<Arc<dyn IdempotencyStore>>,
-    unknown_version: Option<UnknownVersion>,
-    mistake: Option<InvalidEventType>,
+    pub(crate) store: Option<Arc<dyn IdempotencyStore>>,
+    pub(crate) unknown_version: Option<UnknownVersion>,
+    pub(crate) mistake: Option<InvalidEventType>,
 }
 
 impl WorkerBuilder {
@@ -110,6 +111,56 @@ impl WorkerBuilder {
     pub fn on_with(mut self, pattern: &str, options: HandlerOptions, handler: impl Handler) -> Self {
         let added = self.registry.on_with(pattern, options, Arc::new(handler));
         self.mistake = self.mistake.or_else(|| added.err());
+        self
+    }
+
+    /// Handles a type of event or a category with a function of its payload, read as a type of yours, and the event. What
+    /// cannot be read as that type is a permanent failure.
+    #[must_use]
+    pub fn on_typed<T, F, Fut, R>(self, pattern: &str, handler: F) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        F: Fn(T, Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = R> + Send + 'static,
+        R: Into<Outcome>,
+    {
+        self.on(pattern, move |event: Event| {
+            let handled = event.payload::<T>().map(|payload| handler(payload, event));
+            async move {
+                match handled {
+                    Ok(handled) => handled.await.into(),
+                    Err(unreadable) => Outcome::from(unreadable),
+                }
+            }
+        })
+    }
+
+    /// Wraps every handler that was added before, as a layer of `tower` wraps services: for what all have in common, such
+    /// as counting, tracing, or a connection that each call needs.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use async_trait::async_trait;
+    /// # use event_worker::{Event, Handler, Outcome, Worker};
+    /// struct Timed(Arc<dyn Handler>);
+    ///
+    /// #[async_trait]
+    /// impl Handler for Timed {
+    ///     async fn handle(&self, event: &Event) -> Outcome {
+    ///         let start = std::time::Instant::now();
+    ///         let outcome = self.0.handle(event).await;
+    ///         tracing::debug!(took = ?start.elapsed(), "Handled.");
+    ///         outcome
+    ///     }
+    /// }
+    ///
+    /// let builder = Worker::builder()
+    ///     .otherwise(|_event: Event| async { Outcome::Success })
+    ///     .layer(|inner| Arc::new(Timed(inner)));
+    /// ```
+    #[must_use]
+    pub fn layer(mut self, layer: impl Fn(Arc<dyn Handler>) -> Arc<dyn Handler>) -> Self {
+        self.registry.layer(&layer);
         self
     }
 

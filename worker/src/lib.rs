@@ -34,6 +34,7 @@
 //! | [`disposition`], [`redelivery`] | what is Pub/Sub told about what came of it, and how soon does it come again? |
 //! | [`drain`] | how does the worker stop? |
 //! | [`health`], [`metrics`], `own_process`, [`telemetry`], [`report`], [`trace`] | is it fit, what does it count, log and trace? |
+//! | [`testing`] | how is a handler tested without Pub/Sub and Redis? |
 //! | [`settings`], [`builder`], [`run`], `supervise` | what can be set, how is it all put together, how is it kept running, and how does it end? |
 
 mod attempt;
@@ -67,6 +68,7 @@ pub mod settings;
 pub mod subscriptions;
 mod supervise;
 pub mod telemetry;
+pub mod testing;
 pub mod trace;
 mod window;
 

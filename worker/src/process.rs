@@ -80,6 +80,11 @@ pub(crate) struct Decision {
 
 /// Takes one delivery through the pipeline. Returns what Pub/Sub was told, which is what an ordered subscription waits for.
 pub async fn process(pipeline: &Pipeline, delivery: Delivery, slot: Slot) -> Disposition {
+    settled(pipeline, delivery, slot).await.1
+}
+
+/// The same, with the verdict that led to it.
+pub(crate) async fn settled(pipeline: &Pipeline, delivery: Delivery, slot: Slot) -> (Verdict, Disposition) {
     let Delivery { message, lease } = delivery;
     let mut span = pipeline.traces.begin(&message);
     let before = pipeline.redeliveries.before(&message.message_id);
@@ -108,7 +113,7 @@ pub async fn process(pipeline: &Pipeline, delivery: Delivery, slot: Slot) -> Dis
     if disposition != Disposition::Ack {
         pipeline.redeliveries.given_back(&message.message_id, hold);
     }
-    disposition
+    (decision.verdict, disposition)
 }
 
 async fn decide(
