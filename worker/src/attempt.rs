@@ -65,23 +65,24 @@ pub(crate) async fn handle_once(
             Ok(admitted) => admitted,
             Err(GivenBack(verdict)) => return verdict,
         };
-        let attempt = match delivered.attempt(token, &mut record, admitted, took).await {
+        let ended = match delivered.attempt(token, &mut record, admitted, took).await {
             Attempt::Undecided(unavailable) => {
                 undecided += 1;
                 report::waiting(event, &unavailable.reason);
                 match delivered.decide(&record, &unavailable, undecided).await {
                     Err(GivenBack(verdict)) => return verdict,
                     Ok(Next::Again) => continue,
-                    Ok(Next::Own) => Attempt::Over(Verdict::Retryable {
+                    Ok(Next::Own) => Ok(Verdict::Retryable {
                         reason: unavailable.reason,
                         retry_after: unavailable.retry_after,
                     }),
                 }
             }
-            decided @ (Attempt::Over(_) | Attempt::Wait(_)) => decided,
+            Attempt::Over(verdict) => Ok(verdict),
+            Attempt::Wait(why) => Err(why),
         };
-        let (pause, why) = match attempt {
-            Attempt::Over(Verdict::Retryable { reason, retry_after }) if message.in_order => {
+        let (pause, why) = match ended {
+            Ok(Verdict::Retryable { reason, retry_after }) if message.in_order => {
                 failures += 1;
                 if exhausted(message, failures) {
                     return delivered.exhausted(token, reason, retry_after).await;
@@ -92,9 +93,8 @@ pub(crate) async fn handle_once(
                     reason,
                 )
             }
-            Attempt::Over(verdict) => return verdict,
-            Attempt::Undecided(unavailable) => (Duration::ZERO, unavailable.reason),
-            Attempt::Wait(why) => {
+            Ok(verdict) => return verdict,
+            Err(why) => {
                 waits += 1;
                 (jittered(doubled(FIRST_WAIT, waits - 1, LONGEST_WAIT)), why)
             }

@@ -131,24 +131,6 @@ impl Parts<'_> {
 pub(crate) mod tests {
     use super::*;
 
-    pub(crate) fn message(attributes: &[(&str, &str)], data: impl Into<Bytes>) -> Message {
-        Message {
-            subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-            message_id: "8211".to_owned(),
-            data: data.into(),
-            attributes: attributes
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-            published_at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
-            ordering_key: String::new(),
-            in_order: false,
-            superseded: false,
-            delivery_attempt: None,
-            max_delivery_attempts: None,
-        }
-    }
-
     pub(crate) fn own() -> TenantId {
         TenantId::parse("tenant-123").unwrap()
     }

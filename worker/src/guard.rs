@@ -73,12 +73,12 @@ pub fn admit(own: &TenantId, envelope: Envelope, message: &Message) -> Result<Do
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
 
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::message::sample as message;
 
     fn own() -> TenantId {
         TenantId::parse("tenant-123").unwrap()
@@ -95,24 +95,6 @@ mod tests {
             "occurred_at": "2026-01-02T03:04:05Z", "source": "ingest", "data": {"secret": "s3cret"},
         })
         .to_string()
-    }
-
-    fn message(attributes: &[(&str, &str)], data: impl Into<bytes::Bytes>) -> Message {
-        Message {
-            subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-            message_id: "1".to_owned(),
-            data: data.into(),
-            attributes: attributes
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-                .collect::<HashMap<_, _>>(),
-            published_at: None,
-            ordering_key: String::new(),
-            in_order: false,
-            superseded: false,
-            delivery_attempt: None,
-            max_delivery_attempts: None,
-        }
     }
 
     #[test]

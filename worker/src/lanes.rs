@@ -7,6 +7,8 @@
 //! (<https://cloud.google.com/pubsub/docs/ordering>): a new delivery takes the place of the old one.
 
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{HashMap, hash_map::Entry},

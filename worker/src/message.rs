@@ -75,3 +75,23 @@ pub struct Delivery {
     /// The hold on it.
     pub lease: Box<dyn Lease>,
 }
+
+/// A message for unit tests, with these attributes and this data.
+#[cfg(test)]
+pub(crate) fn sample(attributes: &[(&str, &str)], data: impl Into<Bytes>) -> Message {
+    Message {
+        subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
+        message_id: "8211".to_owned(),
+        data: data.into(),
+        attributes: attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        published_at: Some("2026-01-02T03:04:05Z".parse().unwrap()),
+        ordering_key: String::new(),
+        in_order: false,
+        superseded: false,
+        delivery_attempt: None,
+        max_delivery_attempts: None,
+    }
+}

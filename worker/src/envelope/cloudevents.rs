@@ -207,7 +207,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::envelope::tests::{message, own};
+    use crate::{envelope::tests::own, message::sample as message};
 
     const BINARY: [(&str, &str); 6] = [
         ("ce-specversion", "1.0"),

@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::envelope::tests::{message, own};
+    use crate::{envelope::tests::own, message::sample as message};
 
     #[test]
     fn a_notification_of_cloud_storage_is_an_event() {

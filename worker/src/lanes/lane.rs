@@ -32,16 +32,13 @@ pub(super) struct Lane {
 /// A message that waits for an earlier one.
 pub(super) struct Queued {
     pub(super) delivery: Delivery,
-    _waiting: Waiting,
+    waiting: Waiting,
 }
 
 impl Queued {
     pub(super) fn new(delivery: Delivery, waiting: Waiting) -> Self {
         delivery.lease.waits(true);
-        Self {
-            delivery,
-            _waiting: waiting,
-        }
+        Self { delivery, waiting }
     }
 }
 
@@ -84,18 +81,24 @@ impl Lane {
 
     /// A message that is queued and comes again gets its new lease; returns one that is not queued.
     pub(super) fn replace(&mut self, delivery: Delivery) -> Option<Delivery> {
-        let id = &delivery.message.message_id;
-        let known = self
-            .queue
-            .iter_mut()
-            .find(|queued| queued.delivery.message.message_id == *id);
-        let Some(queued) = known else {
+        let same = |queued: &Queued| queued.delivery.message.message_id == delivery.message.message_id;
+        let Some(at) = self.queue.iter().position(same) else {
             return Some(delivery);
         };
-        delivery.lease.waits(true);
-        let old = std::mem::replace(&mut queued.delivery, delivery);
-        let new = std::mem::replace(&mut queued.delivery.lease, Box::new(Settled));
-        queued.delivery.lease = Box::new(Both { new, old: old.lease });
+        let Some(Queued {
+            delivery: old,
+            waiting,
+        }) = self.queue.remove(at)
+        else {
+            return Some(delivery);
+        };
+        let lease = Box::new(Both {
+            new: delivery.lease,
+            old: old.lease,
+        });
+        let message = delivery.message;
+        self.queue
+            .insert(at, Queued::new(Delivery { message, lease }, waiting));
         None
     }
 
@@ -151,16 +154,4 @@ impl Lease for Both {
         self.new.waits(waits);
         self.old.waits(waits);
     }
-}
-
-/// Stands in while two leases are joined.
-struct Settled;
-
-#[async_trait]
-impl Lease for Settled {
-    async fn ack(self: Box<Self>) -> Result<(), NotConfirmed> {
-        Ok(())
-    }
-
-    fn nack(self: Box<Self>) {}
 }

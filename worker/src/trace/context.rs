@@ -101,11 +101,11 @@ fn list(text: &str) -> TraceState {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::message::sample;
 
     const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
@@ -201,21 +201,7 @@ mod tests {
 
     #[test]
     fn googles_own_clients_write_it_elsewhere_and_ours_goes_first() {
-        let message = |attributes: &[(&str, &str)]| Message {
-            subscription: "projects/acme-events/subscriptions/sub-1".parse().unwrap(),
-            message_id: "1".to_owned(),
-            data: bytes::Bytes::new(),
-            attributes: attributes
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect::<HashMap<_, _>>(),
-            published_at: None,
-            ordering_key: String::new(),
-            in_order: false,
-            superseded: false,
-            delivery_attempt: None,
-            max_delivery_attempts: None,
-        };
+        let message = |attributes: &[(&str, &str)]| sample(attributes, "");
         let theirs = "00-11111111111111111111111111111111-2222222222222222-00";
         let google = [
             ("googclient_traceparent", theirs),
