@@ -11,7 +11,7 @@ mod store;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 pub use catalogue::Catalogue;
-use crds::Span;
+use crds::{Span, SubscriptionSettings};
 use events::{Connection, ProjectId};
 pub use file::ConfigFile;
 pub use store::{IdempotencyStore, StoreAccess};
@@ -93,6 +93,28 @@ pub struct SubscriptionDefaults {
     pub max_delivery_attempts: i32,
     /// How long a dead letter is kept.
     pub dead_letter_retention: Span,
+}
+
+impl SubscriptionDefaults {
+    /// The shortest and the longest wait between deliveries of a subscription with this spec.
+    #[must_use]
+    pub fn backoff_of(&self, spec: &SubscriptionSettings) -> (Duration, Duration) {
+        let given = spec.retry_policy.clone().unwrap_or_default();
+        let minimum = given.minimum_backoff.unwrap_or(self.minimum_backoff).get();
+        let maximum = given.maximum_backoff.unwrap_or(self.maximum_backoff).get();
+        // One of the two may be given and the other not; the wait never shrinks.
+        (minimum, maximum.max(minimum))
+    }
+
+    /// After how many deliveries a message of a subscription with this spec becomes a dead letter.
+    #[must_use]
+    pub fn max_delivery_attempts_of(&self, spec: &SubscriptionSettings) -> i32 {
+        let given = spec
+            .dead_letter
+            .as_ref()
+            .and_then(|dead_letter| dead_letter.max_delivery_attempts);
+        given.unwrap_or(self.max_delivery_attempts)
+    }
 }
 
 /// Defaults of a worker.

@@ -209,22 +209,18 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
     let spec = &subscription.spec.settings;
     let defaults = &settings.subscription;
     let span = |value: Option<Span>, default: Span| value.unwrap_or(default).get();
-    let backoff = spec.retry_policy.clone().unwrap_or_default();
     let dead_letter = spec.dead_letter.clone().unwrap_or_default();
-    let minimum_backoff = span(backoff.minimum_backoff, defaults.minimum_backoff);
+    let (minimum_backoff, maximum_backoff) = defaults.backoff_of(spec);
     Valid {
         ack_deadline: span(spec.ack_deadline, defaults.ack_deadline),
         retention: span(spec.retention, defaults.retention),
         minimum_backoff,
-        // One of the two may be given and the other not; the wait never shrinks.
-        maximum_backoff: span(backoff.maximum_backoff, defaults.maximum_backoff).max(minimum_backoff),
+        maximum_backoff,
         dead_letter: (settings.dead_lettering && dead_letter.enabled.unwrap_or(true)).then(|| {
             ValidDeadLetter {
                 topic: names.dead_letter_topic,
                 subscription: names.dead_letter_subscription,
-                max_delivery_attempts: dead_letter
-                    .max_delivery_attempts
-                    .unwrap_or(defaults.max_delivery_attempts),
+                max_delivery_attempts: defaults.max_delivery_attempts_of(spec),
                 retention: span(dead_letter.retention, defaults.dead_letter_retention),
             }
         }),

@@ -79,15 +79,8 @@ fn of(
     let settings = &one.spec.settings;
     let ordered = settings.message_ordering.unwrap_or(false);
     let suspended = settings.suspended.unwrap_or(false);
-    let (dead_letter, backoff) = (settings.dead_letter.as_ref(), settings.retry_policy.as_ref());
-    let attempts = dead_letter.and_then(|dead_letter| dead_letter.max_delivery_attempts);
-    let maximum = backoff.and_then(|backoff| backoff.maximum_backoff);
-    let minimum = backoff.and_then(|backoff| backoff.minimum_backoff);
-    let maximum = maximum
-        .unwrap_or(defaults.maximum_backoff)
-        .max(minimum.unwrap_or(defaults.minimum_backoff));
-    let max_delivery_attempts = ordered.then(|| attempts.unwrap_or(defaults.max_delivery_attempts));
-    let maximum_backoff_seconds = ordered.then(|| maximum.get().as_secs());
+    let max_delivery_attempts = ordered.then(|| defaults.max_delivery_attempts_of(settings));
+    let maximum_backoff_seconds = ordered.then(|| defaults.backoff_of(settings).1.as_secs());
     let current = status.subscription.iter().map(|name| Subscription {
         name: name.clone(),
         tenant: tenant.to_string(),
