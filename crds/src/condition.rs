@@ -58,6 +58,10 @@ words! {
         Draining,
         /// EventSubscription: messages wait in the dead-letter subscription.
         DeadLettersPresent,
+        /// Tenant: its event plane is where its spec and the operator's configuration ask for it to be.
+        InPlace,
+        /// Tenant: a change of the operator's settings that would take or move subscriptions has halted before it.
+        ChangeHalted,
         /// Tenant: its namespace exists and is its own.
         NamespaceReady,
         /// Tenant: how many of its subscriptions are ready.
@@ -106,6 +110,16 @@ words! {
         NamespaceConflict,
         /// A subscription must be replaced by one of another name.
         ReplacementRequired,
+        /// The place of an event plane is not the one that is asked for now; somebody has to say that it is to be moved.
+        MoveRequired,
+        /// A change of the operator's settings that takes or moves subscriptions halted after the first few Tenants.
+        ChangeHalted,
+        /// An event plane was moved, and something is still handled or kept where it was.
+        Moving,
+        /// An event plane belongs to the operator of another cluster.
+        ClusterMismatch,
+        /// A topic that is another cluster's, or cannot be changed, is not as this operator asks for.
+        TopicDiffers,
         /// A permission is missing.
         PermissionDenied,
         /// Google does not know the project, or does not tell its number.

@@ -94,6 +94,7 @@ pub struct TenantRef {
 /// One subscription to one topic.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.suspend) || !has(self.suspended) || self.suspend == self.suspended").message("suspend and suspended must not differ; suspended is the earlier name, leave it out"))]
 pub struct SubscriptionSettings {
     /// Key of the topic in the operator's catalogue, such as `document-events`. Immutable.
     #[schemars(length(min = 1, max = 100), regex(pattern = "^[a-z][a-z0-9-]*$"))]
@@ -108,6 +109,7 @@ pub struct SubscriptionSettings {
             regex(pattern = r"^[a-z0-9_]+(\.[a-z0-9_]+)*\.([a-z0-9_]+|\*)$")
         )
     )]
+    #[x_kube(validation = Rule::new("self.all(one, self.exists_one(other, other == one)) || (oldSelf.hasValue() && oldSelf.value() == self)").optional_old_self(true).message("must name each event type once"))]
     pub event_types: Vec<String>,
     /// How long Pub/Sub waits for an acknowledgement before it delivers again, 10s to 600s. Workers extend it while they work. Default: 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +128,9 @@ pub struct SubscriptionSettings {
     pub dead_letter: Option<DeadLetterSettings>,
     /// The worker stops pulling this subscription; messages are kept. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// The earlier name of `suspend`, which still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<bool>,
     /// Pub/Sub delivers no message again that was acknowledged. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +143,32 @@ pub struct SubscriptionSettings {
     /// `Delete`. The Tenant's policy caps it. Default: Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+}
+
+impl SubscriptionSettings {
+    /// One to this topic, with every default.
+    #[must_use]
+    pub fn plain(topic: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            event_types: vec![],
+            ack_deadline: None,
+            retention: None,
+            retry_policy: None,
+            dead_letter: None,
+            suspend: None,
+            suspended: None,
+            exactly_once_delivery: None,
+            message_ordering: None,
+            deletion_policy: None,
+        }
+    }
+
+    /// Whether the worker is not to pull it.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.or(self.suspended).unwrap_or(false)
+    }
 }
 
 /// How long Pub/Sub waits before it delivers a failed message again; the wait grows from one to the other.
@@ -177,9 +208,13 @@ pub struct DeadLetterSettings {
 pub struct Draining {
     /// Its full name.
     pub subscription: String,
-    /// What was published to the topic after this is in the subscription that took its place.
+    /// When another took its place. What was published to the topic after this is in that one too, unless `inFull` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switched_at: Option<Time>,
+    /// Its topic is another than that of the subscription that took its place: everything in it is handled, whenever it was
+    /// published. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_full: bool,
 }
 
 /// When the rights on the worker's subscription were seen to be as wanted.
@@ -211,6 +246,9 @@ pub struct EventSubscriptionStatus {
     /// Full name of the subscription that keeps the dead letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter_subscription: Option<String>,
+    /// Full names of the subscriptions that keep the dead letters of places it was moved from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_dead_letter_subscriptions: Vec<String>,
     /// The messages that it lets through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,

@@ -15,6 +15,17 @@ pub const CREATED: &str = "events.livingtwin.io/created";
 /// Annotation on a Tenant: "true" lets the operator take over objects without its stamp.
 pub const ADOPT: &str = "events.livingtwin.io/adopt";
 
+/// Annotation on a Tenant: where its event plane is, as JSON of a [`crate::Binding`]. The operator writes it.
+pub const BINDING: &str = "events.livingtwin.io/binding";
+
+/// Annotation on a Tenant: the place that it may be moved to, as the condition `InPlace` names it. It counts for that place
+/// alone, so that a forgotten one authorises nothing later.
+pub const MOVE: &str = "events.livingtwin.io/move";
+
+/// Annotation on a Tenant: the change of the operator's settings that took subscriptions from it, or moved them, last. The
+/// operator writes it, and counts by it.
+pub const SETTINGS_CHANGE: &str = "events.livingtwin.io/settings-change";
+
 /// Annotation on either kind: "true" lets a deletion finish without its clean-up.
 pub const ABANDON: &str = "events.livingtwin.io/abandon";
 

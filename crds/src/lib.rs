@@ -4,6 +4,7 @@
 //! [`EventSubscription`] (namespaced) for each topic the tenant listens to. Field documentation here is what
 //! `kubectl explain` prints; rules the API server can check stand beside the field they check, as CEL.
 
+pub mod binding;
 pub mod condition;
 pub mod duration;
 pub mod event_subscription;
@@ -12,13 +13,14 @@ pub mod manifest;
 pub mod tenant;
 pub mod worker;
 
+pub use binding::{Binding, FormerPlace};
 pub use condition::{ConditionType, Conditioned, Reason};
 pub use duration::Span;
 pub use event_subscription::{
     AccessVerified, DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec,
     EventSubscriptionStatus, RetryPolicy, SubscriptionSettings, TenantRef,
 };
-pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus};
+pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus, Topics};
 pub use worker::{EnvVar, Envelope, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};
 
 /// The API group of both kinds.

@@ -21,6 +21,59 @@ pub fn all() -> Result<[(&'static str, CustomResourceDefinition); 2], serde_json
     ])
 }
 
+/// The fields that a wanted definition has and an installed one has not, in any of its versions, as paths; an installed one
+/// that is not there has none.
+#[must_use]
+pub fn missing_fields(
+    installed: Option<&CustomResourceDefinition>,
+    wanted: &CustomResourceDefinition,
+) -> Vec<String> {
+    let schemas = |definition: &CustomResourceDefinition| -> Vec<Value> {
+        let versions = definition.spec.versions.iter();
+        versions
+            .filter_map(|version| {
+                serde_json::to_value(version.schema.as_ref()?.open_api_v3_schema.as_ref()?).ok()
+            })
+            .collect()
+    };
+    let there = installed.map(schemas).unwrap_or_default();
+    let mut missing = Vec::new();
+    for wanted in schemas(wanted) {
+        let most = there
+            .iter()
+            .map(|there| fields_missing(there, &wanted, ""))
+            .min_by_key(Vec::len);
+        missing.extend(most.unwrap_or_else(|| fields_missing(&Value::Null, &wanted, "")));
+    }
+    missing
+}
+
+fn fields_missing(there: &Value, wanted: &Value, path: &str) -> Vec<String> {
+    let mut missing = Vec::new();
+    for (name, field) in wanted
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let path = match path {
+            "" => name.clone(),
+            path => format!("{path}.{name}"),
+        };
+        match there
+            .get("properties")
+            .and_then(|properties| properties.get(name))
+        {
+            Some(found) => missing.extend(fields_missing(found, field, &path)),
+            None => missing.push(path),
+        }
+    }
+    if let (Some(found), Some(items)) = (there.get("items"), wanted.get("items")) {
+        missing.extend(fields_missing(found, items, &format!("{path}[]")));
+    }
+    missing
+}
+
 /// A definition as the text of its file.
 ///
 /// # Errors
@@ -88,4 +141,28 @@ pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_an_installed_definition_does_not_know_is_named() {
+        let [(_, ours), _] = all().unwrap();
+        assert_eq!(missing_fields(Some(&ours), &ours), [""; 0]);
+        assert!(missing_fields(None, &ours).contains(&"spec".to_owned()));
+        let mut earlier = serde_json::to_value(&ours).unwrap();
+        let schema =
+            earlier.pointer_mut("/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties");
+        let spec = schema.unwrap().as_object_mut().unwrap();
+        spec.remove("suspend");
+        let of_an_item = spec["subscriptions"].pointer_mut("/items/properties").unwrap();
+        of_an_item.as_object_mut().unwrap().remove("suspend");
+        let earlier = serde_json::from_value(earlier).unwrap();
+        assert_eq!(
+            missing_fields(Some(&earlier), &ours),
+            ["spec.subscriptions[].suspend", "spec.suspend"]
+        );
+    }
 }

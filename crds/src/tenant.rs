@@ -11,7 +11,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{event_subscription::SubscriptionSettings, worker::WorkerSettings};
+use crate::{binding::Binding, event_subscription::SubscriptionSettings, worker::WorkerSettings};
 
 /// What is wanted for the tenant.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -38,7 +38,8 @@ use crate::{event_subscription::SubscriptionSettings, worker::WorkerSettings};
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.id) == has(oldSelf.id) && (!has(self.id) || self.id == oldSelf.id)").message("spec.id is immutable; another id is another Tenant"))]
 #[x_kube(validation = Rule::new("has(self.__namespace__) == has(oldSelf.__namespace__) && (!has(self.__namespace__) || self.__namespace__ == oldSelf.__namespace__)").message("spec.namespace is immutable; another namespace is another Tenant"))]
-#[x_kube(validation = Rule::new("has(self.projectId) == has(oldSelf.projectId) && (!has(self.projectId) || self.projectId == oldSelf.projectId)").message("projectId is immutable; another project is another Tenant"))]
+#[x_kube(validation = Rule::new("!has(self.subscriptions) || size(self.subscriptions) > 0 || has(self.topics) || (oldSelf.hasValue() && has(oldSelf.value().subscriptions) && size(oldSelf.value().subscriptions) == 0)").optional_old_self(true).message("topics must be set beside an empty subscriptions: Listed listens to nothing, All to every topic of the catalogue"))]
+#[x_kube(validation = Rule::new("!has(self.suspend) || !has(self.suspended) || self.suspend == self.suspended").message("suspend and suspended must not differ; suspended is the earlier name, leave it out"))]
 pub struct TenantSpec {
     /// The `tenant_id` that its messages carry: 1 to 63 of A-Z a-z 0-9 . _ ~ -. Default: metadata.name. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,14 +51,19 @@ pub struct TenantSpec {
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     #[x_kube(validation = Rule::new("!self.startsWith('kube-') && self != 'default'").message("must not be a system namespace (default, kube-*)"))]
     pub namespace: Option<String>,
-    /// The Google Cloud project of its subscriptions. Default: the operator's. Immutable.
+    /// The Google Cloud project of its subscriptions. Default: the operator's. A change is a move: nothing happens before the
+    /// annotation `events.livingtwin.io/move` names the new place, as the condition `InPlace` says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 6, max = 100),
         regex(pattern = "^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")
     )]
     pub project_id: Option<String>,
-    /// The topics it listens to. Omitted: every topic of the catalogue with its defaults. Empty: none.
+    /// Which topics it listens to: `All` that the operator's catalogue has, those in `subscriptions` with settings of their own;
+    /// or those `Listed` in `subscriptions` and no others. Default: `All` where there are no `subscriptions`, `Listed` where there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topics: Option<Topics>,
+    /// The topics that it listens to with settings of their own, or at all; see `topics`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["topic".into()]))]
@@ -67,11 +73,42 @@ pub struct TenantSpec {
     pub worker: Option<WorkerSettings>,
     /// No worker runs; subscriptions and their messages are kept. Default: false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// The earlier name of `suspend`, which still counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<bool>,
     /// What becomes of its subscriptions and their messages when this is deleted: `Retain` (they stay, and are adopted on
     /// return) or `Delete`. Default: Retain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+}
+
+impl TenantSpec {
+    /// Whether it listens to every topic of the catalogue.
+    #[must_use]
+    pub fn listens_to_all(&self) -> bool {
+        match self.topics {
+            Some(Topics::All) => true,
+            Some(Topics::Listed) => false,
+            None => self.subscriptions.is_none(),
+        }
+    }
+
+    /// Whether its worker is to be stopped.
+    #[must_use]
+    pub fn is_suspended(&self) -> bool {
+        self.suspend.or(self.suspended).unwrap_or(false)
+    }
+}
+
+/// Which topics a Tenant listens to: `All` that the operator's catalogue has, those in `subscriptions` with settings of their own;
+/// or those `Listed` in `subscriptions` and no others. Default: `All` where there are no `subscriptions`, `Listed` where there are.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+pub enum Topics {
+    /// All of the catalogue.
+    All,
+    /// Those in `subscriptions`.
+    Listed,
 }
 
 /// What becomes of subscriptions and their messages on deletion: `Retain` (they stay, and are adopted when the object
@@ -104,6 +141,9 @@ pub struct TenantStatus {
     /// Ready workers of those wanted, `1/1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
+    /// Where its event plane is. The operator works there, whatever spec and configuration ask for later, until it is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
     /// What is true of it; see the API reference for each type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::manifest::conditions_schema")]

@@ -61,6 +61,16 @@ impl Filter {
         }
     }
 
+    /// The tenant that a filter of one of the forms above lets through; none for a filter of any other form, which may
+    /// let through anybody's messages.
+    #[must_use]
+    pub fn tenant_of(text: &str) -> Option<TenantId> {
+        let quoted = text.strip_prefix(TENANT_IS)?.strip_prefix('"')?;
+        let (id, rest) = quoted.split_once('"')?;
+        let is_narrowed_at_most = rest.is_empty() || rest.starts_with(" AND ");
+        TenantId::parse(id).ok().filter(|_| is_narrowed_at_most)
+    }
+
     /// The filter as Pub/Sub reads it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -92,8 +102,11 @@ fn canonical(event_types: &[EventPattern]) -> Vec<&EventPattern> {
     patterns
 }
 
+/// What every filter begins with; the tenant's id in quotes follows.
+const TENANT_IS: &str = "attributes.tenant_id = ";
+
 fn tenant_clause(tenant: &TenantId) -> String {
-    format!("attributes.tenant_id = {}", quote(tenant.as_str()))
+    format!("{TENANT_IS}{}", quote(tenant.as_str()))
 }
 
 fn clause(pattern: &EventPattern) -> String {
@@ -156,6 +169,26 @@ mod tests {
             filter(&["document.*"]).unwrap().as_str(),
             r#"attributes.tenant_id = "tenant-123" AND hasPrefix(attributes.event_type, "document.")"#
         );
+    }
+
+    #[test]
+    fn names_its_tenant_and_no_other_filter_does() {
+        let tenant = TenantId::parse("tenant-123").unwrap();
+        for types in [&[][..], &["a.b"], &["document.*", "user.login"]] {
+            let text = filter(types).unwrap();
+            assert_eq!(Filter::tenant_of(text.as_str()), Some(tenant.clone()), "{text}");
+        }
+        for other in [
+            "",
+            "attributes.tenant_id",
+            r#"NOT attributes.tenant_id = "tenant-123""#,
+            r#"attributes.tenant_id != "tenant-123""#,
+            r#"attributes.tenant_id = "tenant-123" OR attributes.tenant_id = "other""#,
+            r#"attributes.tenant_id = "tenant 123""#,
+            r#"attributes.tenant_id = "tenant-123"#,
+        ] {
+            assert_eq!(Filter::tenant_of(other), None, "{other}");
+        }
     }
 
     #[test]

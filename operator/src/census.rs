@@ -1,16 +1,19 @@
 //! What there is, counted when somebody asks for the metrics, so that no count can be forgotten anywhere.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use crds::{ConditionType, Conditioned, condition};
+use crds::{ConditionType, Conditioned, Tenant, condition};
 use events::SubscriptionName;
 use kube::ResourceExt as _;
 
 use crate::{
     context::Context,
     queue::Lane,
-    subscription::ownership::{Role, key},
-    tenant::{desired::fleet_version, observe::fleet, rollout::tally},
+    subscription::ownership::{Role, id_label, key},
+    tenant::{brake, desired::fleet_version, observe::fleet, rollout::tally, validate::tenant_id},
 };
 
 /// Sets every gauge that is a count of what there is.
@@ -19,6 +22,7 @@ pub fn count(ctx: &Context) {
     by_readiness(ctx, &ctx.subscriptions.all().state());
     waiting(ctx);
     rollout(ctx);
+    settings_change(ctx);
     messages(ctx);
     ownerless(ctx);
 }
@@ -62,6 +66,19 @@ fn rollout(ctx: &Context) {
     }
 }
 
+/// To how many Tenants the settings as they are took or moved a subscription, and before how many that halted.
+fn settings_change(ctx: &Context) {
+    let digest = brake::digest(&ctx.settings);
+    let all = ctx.tenants.state();
+    let done = all.iter().filter(|one| brake::has_come_to(one, &digest)).count();
+    let is_halted = |one: &&Arc<Tenant>| {
+        condition::find(one.conditions(), ConditionType::ChangeHalted).is_some_and(|one| one.status == "True")
+    };
+    let halted = all.iter().filter(is_halted).count();
+    ctx.metrics.set_settings_change("done", done);
+    ctx.metrics.set_settings_change("halted", halted);
+}
+
 /// How many messages wait in each subscription, as measured last; what was not measured is left out.
 fn messages(ctx: &Context) {
     ctx.metrics.forget_messages();
@@ -90,6 +107,12 @@ fn messages(ctx: &Context) {
 /// Subscriptions of this cluster's in Pub/Sub that no EventSubscription asks for, as far as they were listed.
 fn ownerless(ctx: &Context) {
     let subscriptions = ctx.subscriptions.all().state();
+    let ids: HashMap<_, _> = ctx
+        .tenants
+        .state()
+        .iter()
+        .filter_map(|tenant| Some((tenant.name_any(), id_label(&tenant_id(tenant).ok()?))))
+        .collect();
     let owners: HashSet<_> = subscriptions
         .iter()
         .map(|one| {
@@ -102,9 +125,14 @@ fn ownerless(ctx: &Context) {
     let (mut released, mut orphaned) = (0, 0);
     ctx.inventory.visit_subscriptions(|one| {
         let label = |key| one.labels.get(key).map_or("", String::as_str);
-        if label(key::CLUSTER) != ctx.settings.cluster_id
-            || owners.contains(&(label(key::TENANT), label(key::SUBSCRIPTION)))
-        {
+        if label(key::CLUSTER) != ctx.settings.cluster_id {
+            return;
+        }
+        let tenant = label(key::TENANT);
+        // One of another id was made for an earlier Tenant of the name; one without was made before there was the label.
+        let is_of_id = ["", ids.get(tenant).map_or("", String::as_str)].contains(&label(key::TENANT_ID));
+        let is_asked_for = owners.contains(&(tenant, label(key::SUBSCRIPTION)));
+        if is_asked_for && is_of_id && Role::of(&one.labels) != Some(Role::Former) {
             return;
         }
         match one.labels.contains_key(key::RELEASED_AT) {

@@ -23,7 +23,7 @@ use crate::{
     pubsub::{PubSub, inventory::Inventory},
     queue::Queue,
     settings::Settings,
-    tenant::wave::Wave,
+    tenant::{brake::Brakes, places::Places, wave::Wave},
     turns::Turns,
 };
 
@@ -55,6 +55,10 @@ pub struct Context {
     pub recorder: Recorder,
     /// How often each object failed in a row.
     pub retries: Retries,
+    /// To which Tenants a change of the settings came.
+    pub brakes: Brakes,
+    /// Where the subscriptions of Tenants were found that have no binding yet.
+    pub places: Places,
     /// Whose worker may change now.
     pub wave: Wave,
     /// Who may write to a topic now.

@@ -5,9 +5,13 @@
 //! (<https://cloud.google.com/iam/docs/workload-identity-federation-with-kubernetes>).
 
 use crds::Reason;
+use events::ProjectId;
 use serde_json::{Value, json};
 
-use crate::{failure::Failure, tenant::desired::WORKER};
+use crate::{
+    failure::Failure,
+    tenant::{binding::Standing, desired::WORKER},
+};
 
 /// The most bytes of a subject that Google takes
 /// (<https://cloud.google.com/iam/docs/workload-identity-federation#mapping>).
@@ -21,6 +25,10 @@ pub const TOKEN_URL: &str = "https://sts.googleapis.com/v1/token";
 pub struct Identity {
     /// The pool's id, `PROJECT.svc.id.goog` on GKE.
     pub pool: String,
+    /// The project that the pool is named after, where the configuration does not name the pool.
+    pub pool_project: Option<ProjectId>,
+    /// Pools in which workers were known before; nobody gets a right in their name any more.
+    pub former_pools: Vec<String>,
     /// The number of the project the pool belongs to; none: the operator's project. With a federation it is always there.
     pub pool_project_number: Option<u64>,
     /// How a cluster that is not GKE vouches for its ServiceAccounts; none on GKE.
@@ -59,6 +67,33 @@ pub struct Account<'a> {
 }
 
 impl Identity {
+    /// The pool of a project's GKE clusters
+    /// (<https://cloud.google.com/kubernetes-engine/docs/concepts/workload-identity>).
+    #[must_use]
+    pub fn gke_pool(project: &ProjectId) -> String {
+        format!("{project}.svc.id.goog")
+    }
+
+    /// The identity of the workers of an event plane that is in this place. A pool that the configuration does not name is
+    /// that of the project that was the operator's when the event plane was made: another `projectId` moves no cluster.
+    #[must_use]
+    pub fn of(&self, standing: &Standing) -> Self {
+        let Some(project) = &self.pool_project else {
+            return self.clone();
+        };
+        let pool = Self::gke_pool(&standing.here.topics);
+        let former = standing.former.iter().map(|place| &place.topics).chain([project]);
+        let mut former_pools: Vec<_> = former.map(Self::gke_pool).filter(|one| *one != pool).collect();
+        former_pools.sort();
+        former_pools.dedup();
+        Self {
+            pool,
+            pool_project: Some(standing.here.topics.clone()),
+            former_pools,
+            ..self.clone()
+        }
+    }
+
     /// The member of policies that a worker is, with the number of the pool's project.
     ///
     /// On GKE it is by uid, because the form with names matches every cluster of the project and any namespace that is
@@ -84,7 +119,9 @@ impl Identity {
     /// Whether a member of a policy is a worker of this pool, in any of the forms that [`Identity::member`] writes.
     #[must_use]
     pub fn is_worker(&self, member: &str) -> bool {
-        let Some((before, who)) = member.split_once(&format!("/workloadIdentityPools/{}/", self.pool)) else {
+        let mut pools = std::iter::once(&self.pool).chain(&self.former_pools);
+        let parts = pools.find_map(|pool| member.split_once(&format!("/workloadIdentityPools/{pool}/")));
+        let Some((before, who)) = parts else {
             return false;
         };
         let by_name = who
@@ -141,6 +178,8 @@ mod tests {
     fn identity(subject: Option<Subject>) -> Identity {
         Identity {
             pool: "tenants".into(),
+            pool_project: None,
+            former_pools: vec![],
             pool_project_number: Some(42),
             federation: subject.map(|subject| Federation {
                 provider: Federation::provider_name(42, "tenants", "cluster"),

@@ -22,6 +22,7 @@ pub struct Metrics {
     ownerless: IntGaugeVec,
     leading: Gauge,
     rollout: IntGaugeVec,
+    settings_change: IntGaugeVec,
     backlog: IntGaugeVec,
 }
 
@@ -111,6 +112,11 @@ impl Metrics {
                 "Messages that wait for a tenant's worker, as measured last; only while KEDA asks for them.",
                 &["tenant"],
             )?,
+            settings_change: gauges(
+                "event_operator_settings_change_tenants",
+                "Tenants by what a change of the operator's settings that takes or moves subscriptions did: done, or halted before them.",
+                &["state"],
+            )?,
             rollout: gauges(
                 "event_operator_rollout_workers",
                 "Workers by how far the newest version of the operator's settings has come to them.",
@@ -189,6 +195,13 @@ impl Metrics {
     /// So many workers are in a state of the rollout.
     pub fn set_rollout(&self, state: &str, count: usize) {
         self.rollout
+            .with_label_values(&[state])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A change of the settings that takes or moves subscriptions has done so to so many Tenants, or halted before so many.
+    pub fn set_settings_change(&self, state: &str, count: usize) {
+        self.settings_change
             .with_label_values(&[state])
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }

@@ -43,6 +43,9 @@ pub trait Monitoring: Send + Sync {
     /// The newest measurement of `oldest_unacked_message_age` of each subscription of a project, by its id.
     async fn oldest_unacked(&self, project: &ProjectId) -> Result<HashMap<String, Oldest>, Unread>;
 
+    /// How many messages were sent to the clients of each subscription of a project in the last `window`, by its id.
+    async fn delivered(&self, project: &ProjectId, window: Duration) -> Result<HashMap<String, u64>, Unread>;
+
     /// The newest measurement of `num_undelivered_messages` of each subscription of a project, by its id. It may count
     /// messages that the subscription's filter drops.
     async fn undelivered(&self, project: &ProjectId) -> Result<HashMap<String, u64>, Unread>;
@@ -53,6 +56,12 @@ pub struct Fleet {
     monitoring: Arc<dyn Monitoring>,
     max_age: Duration,
     projects: Mutex<HashMap<ProjectId, Arc<tokio::sync::Mutex<Option<Answer>>>>>,
+    counted: tokio::sync::Mutex<HashMap<(ProjectId, Duration), Counted>>,
+}
+
+struct Counted {
+    at: Instant,
+    delivered: Result<HashMap<String, u64>, Unread>,
 }
 
 struct Answer {
@@ -68,6 +77,31 @@ impl Fleet {
             monitoring,
             max_age: resync.min(FRESH),
             projects: Mutex::default(),
+            counted: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// How many messages were delivered from a subscription in the last `window`; none when nothing was counted.
+    ///
+    /// # Errors
+    /// When Monitoring cannot be asked; that is remembered too.
+    pub async fn delivered(&self, name: &SubscriptionName, window: Duration) -> Result<Option<u64>, Unread> {
+        let mut counted = self.counted.lock().await;
+        let key = (name.project().clone(), window);
+        let is_fresh = counted
+            .get(&key)
+            .is_some_and(|answer| answer.at.elapsed() < self.max_age);
+        if !is_fresh {
+            let answer = Counted {
+                at: Instant::now(),
+                delivered: self.monitoring.delivered(name.project(), window).await,
+            };
+            counted.insert(key.clone(), answer);
+        }
+        match counted.get(&key).map(|answer| &answer.delivered) {
+            Some(Ok(delivered)) => Ok(delivered.get(name.id()).copied()),
+            Some(Err(unread)) => Err(unread.clone()),
+            None => Ok(None),
         }
     }
 

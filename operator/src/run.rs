@@ -8,7 +8,7 @@ use k8s_openapi::{
     api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, CustomResourceExt as _,
+    Api, Client, ResourceExt as _,
     runtime::{
         conditions,
         events::{Recorder, Reporter},
@@ -31,7 +31,7 @@ use crate::{
     scaler::Scaler,
     settings::{ConfigFile, Settings, SettingsError},
     subscription::dead_letters::first_measurement,
-    tenant::wave::Wave,
+    tenant::{brake::Brakes, places::Places, wave::Wave},
     turns::Turns,
 };
 
@@ -232,6 +232,8 @@ pub async fn serve(
         turns: Turns::default(),
         queues: Queues::default(),
         wave: Wave::default(),
+        places: Places::default(),
+        brakes: Brakes::default(),
         client,
         pubsub,
         inventory,
@@ -292,12 +294,25 @@ async fn cluster_uid(client: &Client) -> anyhow::Result<String> {
 
 async fn wait_for_crds(client: &Client) -> anyhow::Result<()> {
     let api = Api::<CustomResourceDefinition>::all(client.clone());
-    for name in [crds::Tenant::crd_name(), crds::EventSubscription::crd_name()] {
-        let established = await_condition(api.clone(), name, conditions::is_crd_established());
-        match tokio::time::timeout(CRD_PATIENCE, established).await {
+    for (_, ours) in crds::manifest::all()? {
+        let name = ours.name_any();
+        let established = await_condition(api.clone(), &name, conditions::is_crd_established());
+        let installed = match tokio::time::timeout(CRD_PATIENCE, established).await {
             Ok(waited) => waited.with_context(|| format!("cannot watch for the CRD {name}"))?,
             Err(_) => anyhow::bail!("the CRD {name} is not installed; install the chart event-operator-crds"),
         };
+        // The API server drops a field that its CRD does not know, and nobody hears of it: a Tenant that is suspended
+        // by such a field would run.
+        let missing = crds::manifest::missing_fields(installed.as_ref(), &ours);
+        if let Some(first) = missing.first() {
+            anyhow::bail!(
+                "the CRD {name} is of an earlier version: it has no {first}{}; upgrade the chart event-operator-crds before the operator",
+                match missing.len() {
+                    1 => String::new(),
+                    more => format!(" and {} more fields", more - 1),
+                }
+            );
+        }
     }
     Ok(())
 }

@@ -33,6 +33,10 @@ pub struct Settings {
     pub cluster_id: String,
     /// Clusters whose objects this one may take over.
     pub adopt_from: Vec<String>,
+    /// What the topics' names begin with.
+    pub topic_prefix: String,
+    /// The place that every Tenant may be moved to, as [`crate::tenant::binding::Place`] writes it.
+    pub move_to: Option<String>,
     /// The topics there are.
     pub catalogue: Catalogue,
     /// Whether there is dead-lettering at all.
@@ -60,6 +64,8 @@ pub struct Settings {
     pub visibility_lag: Duration,
     /// How a change of all workers goes through the fleet.
     pub rollout: Rollout,
+    /// When a change of these settings that takes or moves subscriptions halts.
+    pub brake: BrakeLimits,
     /// How a subscription is succeeded by another.
     pub drain: Drain,
     /// How long after its Tenant went a retained subscription is adopted without being asked.
@@ -147,6 +153,17 @@ pub struct Rollout {
     pub max_concurrent: usize,
     /// How long a changed worker may take to become ready before it counts as regressed.
     pub patience: Duration,
+}
+
+/// When a change of settings that takes or moves subscriptions halts.
+#[derive(Debug, Clone)]
+pub struct BrakeLimits {
+    /// It comes to so many Tenants …
+    pub tenants: usize,
+    /// … or to so many of a hundred, if that is more.
+    pub percent: usize,
+    /// The change that is meant, by its digest.
+    pub go_on: Option<String>,
 }
 
 /// How a subscription is succeeded by another.

@@ -8,6 +8,7 @@ pub mod desired;
 pub mod finalize;
 pub mod observe;
 pub mod ownership;
+mod place;
 pub mod plan;
 pub mod reconcile;
 pub mod status;

@@ -1,9 +1,12 @@
 //! The Tenant's stages, one file each, in their order; [`reconcile`] reads them aloud.
 
 pub mod apply;
+pub mod binding;
+pub mod brake;
 pub mod desired;
 pub mod finalize;
 pub mod observe;
+pub mod places;
 pub mod plan;
 pub mod reconcile;
 pub mod rollout;

@@ -23,6 +23,7 @@ mod leadership;
 mod left_behind;
 mod nonsense;
 mod operator;
+mod places;
 mod quota;
 mod refusals;
 mod rights;

@@ -107,6 +107,20 @@ where
     }
 }
 
+/// Sets an annotation; gives the object as it is then. The resourceVersion goes along, so that it is decided on what is there.
+///
+/// # Errors
+/// What the API server says; 409 when somebody was faster, and then the next reconcile tries again.
+pub async fn annotate<K>(api: &Api<K>, object: &K, key: &str, value: &str) -> kube::Result<K>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    let patch =
+        json!({"metadata": {"annotations": {key: value}, "resourceVersion": object.resource_version()}});
+    api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
+        .await
+}
+
 /// Writes a status, unless it is what is there.
 ///
 /// # Errors

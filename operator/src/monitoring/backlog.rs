@@ -180,6 +180,10 @@ mod tests {
             Ok(HashMap::new())
         }
 
+        async fn delivered(&self, _: &ProjectId, _: Duration) -> Result<HashMap<String, u64>, Unread> {
+            Ok(HashMap::new())
+        }
+
         async fn undelivered(&self, _: &ProjectId) -> Result<HashMap<String, u64>, Unread> {
             let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
             match *self.down.lock() {

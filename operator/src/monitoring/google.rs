@@ -7,7 +7,10 @@ use events::{Connection, ProjectId, connect};
 use google_cloud_gax::{options::RequestOptionsBuilder as _, retry_policy::NeverRetry};
 use google_cloud_monitoring_v3::{
     client::MetricService,
-    model::{TimeInterval, TimeSeries, list_time_series_request::TimeSeriesView, typed_value::Value},
+    model::{
+        Aggregation, TimeInterval, TimeSeries, aggregation::Aligner,
+        list_time_series_request::TimeSeriesView, typed_value::Value,
+    },
 };
 use google_cloud_wkt::Timestamp as Wkt;
 use jiff::Timestamp;
@@ -20,6 +23,9 @@ const OLDEST: &str = r#"metric.type = "pubsub.googleapis.com/subscription/oldest
 
 /// How many messages are not acknowledged; sampled and late like the one above.
 const UNDELIVERED: &str = r#"metric.type = "pubsub.googleapis.com/subscription/num_undelivered_messages""#;
+
+/// How many messages were sent to subscribers, redeliveries included; a count of what happened between two samples.
+const SENT: &str = r#"metric.type = "pubsub.googleapis.com/subscription/sent_message_count""#;
 
 /// How far back is looked: long enough to hold a sample though it is late.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -54,7 +60,7 @@ impl GoogleMonitoring {
 #[async_trait]
 impl Monitoring for GoogleMonitoring {
     async fn oldest_unacked(&self, project: &ProjectId) -> Result<HashMap<String, Oldest>, Unread> {
-        let newest = self.newest(project, OLDEST).await?.into_iter();
+        let newest = self.newest(project, OLDEST, None).await?.into_iter();
         Ok(newest
             .map(|(id, Point { at, value })| {
                 let age = Duration::from_secs(value);
@@ -63,19 +69,36 @@ impl Monitoring for GoogleMonitoring {
             .collect())
     }
 
+    async fn delivered(&self, project: &ProjectId, window: Duration) -> Result<HashMap<String, u64>, Unread> {
+        let sums = self.newest(project, SENT, Some(window)).await?.into_iter();
+        Ok(sums.map(|(id, point)| (id, point.value)).collect())
+    }
+
     async fn undelivered(&self, project: &ProjectId) -> Result<HashMap<String, u64>, Unread> {
-        let newest = self.newest(project, UNDELIVERED).await?.into_iter();
+        let newest = self.newest(project, UNDELIVERED, None).await?.into_iter();
         Ok(newest.map(|(id, point)| (id, point.value)).collect())
     }
 }
 
 impl GoogleMonitoring {
-    /// The newest point of each subscription's series, by the subscription's id.
-    async fn newest(&self, project: &ProjectId, filter: &str) -> Result<HashMap<String, Point>, Unread> {
+    /// The newest point of each subscription's series, by the subscription's id; where there is a window, the sum of all points
+    /// in it.
+    async fn newest(
+        &self,
+        project: &ProjectId,
+        filter: &str,
+        sum_of: Option<Duration>,
+    ) -> Result<HashMap<String, Point>, Unread> {
         let now = Timestamp::now();
+        let start = now.saturating_sub(sum_of.unwrap_or(WINDOW)).unwrap_or(now);
         let interval = TimeInterval::new()
-            .set_or_clear_start_time(wkt(now.saturating_sub(WINDOW).unwrap_or(now)))
+            .set_or_clear_start_time(wkt(start))
             .set_or_clear_end_time(wkt(now));
+        let aggregation = sum_of.map(|window| {
+            Aggregation::new()
+                .set_or_clear_alignment_period(google_cloud_wkt::Duration::try_from(window).ok())
+                .set_per_series_aligner(Aligner::AlignSum)
+        });
         let mut found = HashMap::new();
         let mut token = String::new();
         loop {
@@ -85,6 +108,7 @@ impl GoogleMonitoring {
                 .set_name(format!("projects/{project}"))
                 .set_filter(filter)
                 .set_interval(interval.clone())
+                .set_or_clear_aggregation(aggregation.clone())
                 .set_view(TimeSeriesView::Full)
                 .set_page_size(PAGE_SIZE)
                 .set_page_token(token)

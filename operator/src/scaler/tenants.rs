@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use crds::{EventSubscription, EventSubscriptionStatus, Tenant};
+use crds::{EventSubscription, EventSubscriptionStatus, Tenant, TenantStatus, label};
 use events::SubscriptionName;
 use futures::StreamExt as _;
 use jiff::Timestamp;
@@ -24,7 +24,10 @@ use super::{NoAnswer, waiting::Pulled};
 use crate::{
     kubernetes::decoded,
     settings::Settings,
-    tenant::validate::{project, tenant_id, tenant_namespace},
+    tenant::{
+        binding::Standing,
+        validate::{tenant_id, tenant_namespace},
+    },
 };
 
 /// All Tenants, and what their workers pull.
@@ -59,10 +62,17 @@ impl Tenants {
         };
         let tenants = decoded::watch::<Tenant>(client)
             .modify(|one| {
-                one.metadata = lightened(&mut one.metadata);
+                let binding = one.annotations_mut().remove_entry(label::BINDING);
+                one.metadata = ObjectMeta {
+                    annotations: binding.map(|entry| BTreeMap::from([entry])),
+                    ..lightened(&mut one.metadata)
+                };
                 one.spec.subscriptions = None;
                 one.spec.worker = None;
-                one.status = None;
+                one.status = one.status.take().map(|status| TenantStatus {
+                    binding: status.binding,
+                    ..TenantStatus::default()
+                });
             })
             .reflect(tenants)
             .for_each(|_| std::future::ready(()));
@@ -136,17 +146,25 @@ impl Tenants {
     /// Of what its status names, that which the tenant's worker can have: whoever may write the status of one namespace would
     /// else learn how many messages wait for another tenant.
     fn pulled_of(&self, one: &EventSubscription, tenant: &Tenant) -> Vec<Pulled> {
-        let topic = self.settings.catalogue.topic(&one.spec.settings.topic);
-        let (Ok(project), Some(topic), Ok(id)) = (project(tenant, &self.settings), topic, tenant_id(tenant))
-        else {
+        let key = &one.spec.settings.topic;
+        let Ok(id) = tenant_id(tenant) else {
             return vec![];
         };
-        let prefix = SubscriptionName::worker_prefix(topic, &id);
+        let Ok(standing) = Standing::of(tenant, &id, &self.settings) else {
+            return vec![];
+        };
+        let is_its_own = |name: &SubscriptionName| {
+            standing.places().any(|place| {
+                place.project == *name.project()
+                    && place.topic(key).is_ok_and(|topic| {
+                        name.id()
+                            .starts_with(&SubscriptionName::worker_prefix(&topic, &id))
+                    })
+            })
+        };
         pulled(one)
             .into_iter()
-            .filter(|Pulled { name, .. }| {
-                *name.project() == project && name.id().starts_with(&prefix) && !name.is_of_another(&id)
-            })
+            .filter(|Pulled { name, .. }| is_its_own(name) && !name.is_of_another(&id))
             .collect()
     }
 }
@@ -172,7 +190,7 @@ fn pulled(one: &EventSubscription) -> Vec<Pulled> {
     let Some(status) = one.status.as_ref() else {
         return vec![];
     };
-    if one.spec.settings.suspended.unwrap_or(false) || one.metadata.deletion_timestamp.is_some() {
+    if one.spec.settings.is_suspended() || one.metadata.deletion_timestamp.is_some() {
         return vec![];
     }
     let made = one

@@ -1,19 +1,19 @@
 //! The topics there are, and the check that their names cannot be mistaken for each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use events::{EventPattern, ProjectId, TopicName, name::DEAD_LETTER_SUFFIX};
 
 use super::SettingsError;
 
-/// Topics by key.
+/// The keys of topics. A topic is called `{prefix}-{key}` where its Tenant's event plane is.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
-    topics: BTreeMap<String, TopicName>,
+    keys: BTreeSet<String>,
 }
 
 impl Catalogue {
-    /// Checks the catalogue and names its topics `{prefix}-{key}`.
+    /// Checks the catalogue, with the names that its topics get where new Tenants are made.
     ///
     /// # Errors
     /// Names the key: an empty catalogue, an id Pub/Sub would refuse, a key that ends like a dead-letter topic, or one
@@ -26,7 +26,6 @@ impl Catalogue {
         if topics.is_empty() {
             return Err(SettingsError::value("catalogue", "name at least one topic"));
         }
-        let mut named = BTreeMap::new();
         for (key, event_types) in topics {
             let path = format!("catalogue.{key}");
             check_key(key, topics).map_err(|problem| SettingsError::value(&path, problem))?;
@@ -39,21 +38,22 @@ impl Catalogue {
             } else {
                 format!("{prefix}-{key}")
             };
-            let name = TopicName::new(project, &id).map_err(|error| SettingsError::value(&path, error))?;
-            named.insert(key.clone(), name);
+            TopicName::new(project, &id).map_err(|error| SettingsError::value(&path, error))?;
         }
-        Ok(Self { topics: named })
+        Ok(Self {
+            keys: topics.keys().cloned().collect(),
+        })
     }
 
-    /// The topic of a key.
+    /// Whether there is a topic of this key.
     #[must_use]
-    pub fn topic(&self, key: &str) -> Option<&TopicName> {
-        self.topics.get(key)
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
     }
 
     /// Every key, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.topics.keys().map(String::as_str)
+        self.keys.iter().map(String::as_str)
     }
 }
 

@@ -6,8 +6,9 @@ use crds::Span;
 use events::{Connection, ProjectId};
 
 use super::{
-    Catalogue, ConfigFile, Drain, Rollout, Settings, SettingsError, SubscriptionDefaults, WorkerDefaults,
-    file::{Subscription, Worker},
+    BrakeLimits, Catalogue, ConfigFile, Drain, Rollout, Settings, SettingsError, SubscriptionDefaults,
+    WorkerDefaults,
+    file::{BrakeKeys, Subscription, Worker},
 };
 
 impl ConfigFile {
@@ -62,6 +63,8 @@ impl ConfigFile {
             connection: endpoint
                 .as_deref()
                 .map_or_else(Connection::google, Connection::emulator),
+            topic_prefix: self.topic_prefix,
+            move_to: self.move_to.filter(|place| !place.is_empty()),
             cluster_id,
             adopt_from: self.adopt_from,
             catalogue,
@@ -87,6 +90,7 @@ impl ConfigFile {
                 },
                 patience: within("rollout.patience", self.rollout.patience, 300, 10, 86_400)?.get(),
             },
+            brake: self.brake.checked()?,
             drain: Drain {
                 overlap: within("drain.overlap", self.drain.overlap, 60, 1, 3600)?.get(),
                 margin: within("drain.margin", self.drain.margin, 300, 1, 86_400)?.get(),
@@ -129,6 +133,20 @@ impl Subscription {
                 600,
                 2_678_400,
             )?,
+        })
+    }
+}
+
+impl BrakeKeys {
+    fn checked(self) -> Result<BrakeLimits, SettingsError> {
+        let percent = self.percent.unwrap_or(10);
+        if percent > 100 {
+            return Err(SettingsError::value("brake.percent", "must be from 0 to 100"));
+        }
+        Ok(BrakeLimits {
+            tenants: usize::try_from(self.tenants.unwrap_or(3)).unwrap_or(usize::MAX),
+            percent: usize::from(percent),
+            go_on: self.go_on.filter(|digest| !digest.is_empty()),
         })
     }
 }

@@ -18,6 +18,9 @@ pub struct ConfigFile {
     /// In front of every topic's name.
     #[serde(default = "default_prefix")]
     pub topic_prefix: String,
+    /// The place that every Tenant may be moved to.
+    #[serde(rename = "move")]
+    pub move_to: Option<String>,
     /// Address of an emulator, `host:port`.
     pub endpoint: Option<String>,
     /// The emulator's address as workers see it.
@@ -62,6 +65,9 @@ pub struct ConfigFile {
     /// How a change of all workers goes through the fleet.
     #[serde(default)]
     pub rollout: RolloutKeys,
+    /// When a change of settings that takes or moves subscriptions halts.
+    #[serde(default)]
+    pub brake: BrakeKeys,
     /// How a subscription is succeeded by another.
     #[serde(default)]
     pub drain: DrainKeys,
@@ -81,6 +87,18 @@ pub struct RolloutKeys {
     pub max_concurrent: Option<u16>,
     /// How long a changed worker may take to become ready.
     pub patience: Option<Span>,
+}
+
+/// When a change of settings that takes or moves subscriptions halts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BrakeKeys {
+    /// It comes to so many Tenants.
+    pub tenants: Option<u32>,
+    /// Or to so many of a hundred, if that is more.
+    pub percent: Option<u8>,
+    /// The change that is meant.
+    pub go_on: Option<String>,
 }
 
 /// How a subscription is succeeded by another.

@@ -60,7 +60,9 @@ impl IdentityKeys {
                 }
             }
             return Ok(Identity {
-                pool: pool.unwrap_or_else(|| format!("{project}.svc.id.goog")),
+                pool_project: pool.is_none().then(|| project.clone()),
+                pool: pool.unwrap_or_else(|| Identity::gke_pool(project)),
+                former_pools: vec![],
                 pool_project_number: self.pool_project_number,
                 federation: None,
             });
@@ -76,6 +78,8 @@ impl IdentityKeys {
         let provider = Federation::provider_name(number, &pool, &provider);
         Ok(Identity {
             pool,
+            pool_project: None,
+            former_pools: vec![],
             pool_project_number: Some(number),
             federation: Some(Federation {
                 subject: match self.subject_attribute {

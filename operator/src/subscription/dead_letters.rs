@@ -27,20 +27,20 @@ pub enum DeadLetters {
 }
 
 impl DeadLetters {
-    /// What was measured last of this dead-letter subscription; asks nobody. Without one there is nothing.
+    /// What was measured last of these dead-letter subscriptions, of which an EventSubscription that was moved has several;
+    /// asks nobody. The first with messages is named. Without any there is nothing.
     #[must_use]
-    pub fn known(name: Option<&SubscriptionName>, backlogs: &Backlogs) -> Self {
-        let Some(name) = name else {
-            return Self::None;
-        };
-        match backlogs.known(name.project()) {
-            // What was never measured is new, or idle.
-            Ok(measured) => match measured.messages(name) {
-                Some(1..) => Self::Wait(name.clone()),
-                Some(0) | None => Self::None,
-            },
-            Err(unread) => Self::Unread(unread),
+    pub fn known<'a>(names: impl IntoIterator<Item = &'a SubscriptionName>, backlogs: &Backlogs) -> Self {
+        let mut sum = Self::None;
+        for name in names {
+            match backlogs.known(name.project()) {
+                // What was never measured is new, or idle.
+                Ok(measured) if measured.messages(name).unwrap_or(0) > 0 => return Self::Wait(name.clone()),
+                Ok(_) => {}
+                Err(unread) => sum = Self::Unread(unread),
+            }
         }
+        sum
     }
 
     const fn truth(&self) -> Truth {
@@ -96,12 +96,7 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
         ticks.tick().await;
         first_measurement(&ctx).await;
         for one in ctx.subscriptions.all().state() {
-            let name = one
-                .status
-                .as_ref()
-                .and_then(|status| status.dead_letter_subscription.as_deref());
-            let name = name.and_then(|name| SubscriptionName::parse(name).ok());
-            let is_news = DeadLetters::known(name.as_ref(), &ctx.backlogs).is_news_to(&one);
+            let is_news = DeadLetters::known(&named(&one), &ctx.backlogs).is_news_to(&one);
             if is_news && news.send(ObjectRef::from_obj(&*one)).await.is_err() {
                 return;
             }
@@ -111,9 +106,20 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
 
 /// Where there are dead letters: what status names, and the default for what has none yet.
 fn projects(ctx: &Context) -> HashSet<ProjectId> {
-    let named = ctx.subscriptions.all().state().into_iter().filter_map(|one| {
-        let name = one.status.as_ref()?.dead_letter_subscription.clone()?;
-        Some(SubscriptionName::parse(&name).ok()?.project().clone())
+    let all = ctx.subscriptions.all().state();
+    let named = all.iter().flat_map(|one| named(one));
+    let projects = named.map(|name| name.project().clone());
+    projects.chain([ctx.settings.project.clone()]).collect()
+}
+
+/// The dead-letter subscriptions that a status names.
+fn named(one: &EventSubscription) -> Vec<SubscriptionName> {
+    let status = one.status.iter();
+    let names = status.flat_map(|status| {
+        let former = &status.former_dead_letter_subscriptions;
+        status.dead_letter_subscription.iter().chain(former)
     });
-    named.chain([ctx.settings.project.clone()]).collect()
+    names
+        .filter_map(|name| SubscriptionName::parse(name).ok())
+        .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crds::{EventSubscription, Tenant, label};
-use events::SubscriptionName;
+use events::{SubscriptionName, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
@@ -18,9 +18,10 @@ use super::{
 use crate::{
     context::{Context, Next},
     failure::Failure,
+    identity::Identity,
     kubernetes::write,
     pubsub::inventory::Owner,
-    tenant::validate as tenant_rules,
+    tenant::{binding::Standing, validate as tenant_rules},
 };
 
 /// One step of a deletion.
@@ -67,13 +68,13 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
         return Ok(());
     }
     let kept = kept(subscription, tenant.as_deref(), ctx).await?;
-    let stamp = validate::stamp(subscription, &ctx.settings);
+    let stamp = validate::stamp(subscription, id_of(tenant.as_deref()), &ctx.settings);
     let rules = Rules::unasked(ctx.settings.retain_for);
     let policy = validate::deletion_policy(subscription, tenant.as_deref());
     let plan = finalize::release(
         &kept,
         policy,
-        &ctx.settings.identity,
+        &identity(tenant.as_deref(), ctx),
         &stamp,
         &rules,
         Timestamp::now(),
@@ -91,6 +92,25 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     outcome.failure.map_or(Ok(()), Err)
 }
 
+/// Where the Tenant's event plane is, while that can be known.
+pub(super) fn standing(tenant: &Tenant, ctx: &Context) -> Option<Standing> {
+    let id = tenant_rules::tenant_id(tenant).ok()?;
+    Standing::of(tenant, &id, &ctx.settings).ok()
+}
+
+/// How a worker of the Tenant is known.
+pub(super) fn identity(tenant: Option<&Tenant>, ctx: &Context) -> Identity {
+    let identity = &ctx.settings.identity;
+    tenant
+        .and_then(|tenant| standing(tenant, ctx))
+        .map_or_else(|| identity.clone(), |standing| identity.of(&standing))
+}
+
+/// The Tenant's id, while the Tenant is there.
+fn id_of(tenant: Option<&Tenant>) -> Option<TenantId> {
+    tenant_rules::tenant_id(tenant?).ok()
+}
+
 /// What is there of it: by the names in its status, and by those its spec comes to, in case it went before it could be
 /// written down.
 async fn kept(
@@ -99,13 +119,17 @@ async fn kept(
     ctx: &Context,
 ) -> Result<Vec<Kept>, Failure> {
     let status = subscription.status.clone().unwrap_or_default();
-    let stamp = validate::stamp(subscription, &ctx.settings);
-    // A status may say anything. What is its Tenant's is in its Tenant's project, as long as that is known.
-    let home = tenant.and_then(|tenant| tenant_rules::project(tenant, &ctx.settings).ok());
-    let is_there = |name: &SubscriptionName| home.as_ref().is_none_or(|home| name.project() == home);
+    let stamp = validate::stamp(subscription, id_of(tenant), &ctx.settings);
+    // A status may say anything. What is its Tenant's is in its Tenant's projects, as long as those are known.
+    let standing = tenant.and_then(|tenant| standing(tenant, ctx));
+    let is_there = |name: &SubscriptionName| {
+        standing
+            .as_ref()
+            .is_none_or(|standing| standing.projects().contains(name.project()))
+    };
     let parsed = |name: Option<String>| SubscriptionName::parse(&name?).ok().filter(is_there);
-    let named =
-        tenant.and_then(|tenant| validate::names(tenant, &subscription.spec.settings, &ctx.settings).ok());
+    let spec = &subscription.spec.settings;
+    let named = tenant.and_then(|tenant| validate::names(tenant, spec, None, &ctx.settings).ok());
     let (worker, dead) = named
         .map(|one| (one.subscription, one.dead_letter_subscription))
         .unzip();
@@ -119,9 +143,10 @@ async fn kept(
     .filter_map(|(name, is_pulled)| name.map(|name| (name, is_pulled)))
     .collect::<Vec<_>>();
     // And by the stamp: those whose place another took, and what a lost status does not know of.
-    let projects: BTreeSet<_> = candidates
-        .iter()
-        .map(|(name, _)| name.project().clone())
+    let named = candidates.iter().map(|(name, _)| name.project());
+    let projects: BTreeSet<_> = named
+        .chain(standing.iter().flat_map(Standing::projects))
+        .cloned()
         .collect();
     for project in projects {
         ctx.inventory.refresh(&project).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use events::{Filter, SubscriptionName};
+use events::{Filter, ProjectId, SubscriptionName};
 
 use super::{
     ownership::{self, Role},
@@ -55,6 +55,17 @@ pub struct Desired {
     pub identity: Identity,
     /// Where dead letters go, unless they are switched off.
     pub dead_letter: Option<DesiredDeadLetter>,
+    /// What it had in places that it was moved from.
+    pub former: Vec<Former>,
+}
+
+/// What an EventSubscription had in a place that it was moved from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Former {
+    /// The project of its subscriptions.
+    pub project: ProjectId,
+    /// What kept its dead letters.
+    pub dead_letter_subscription: SubscriptionName,
 }
 
 /// Where dead letters go.
@@ -75,7 +86,10 @@ pub fn desired(valid: &Valid, principals: &Principals, settings: &Settings) -> D
         name: name.clone(),
         labels: with_ours(
             &settings.labels,
-            [(ownership::key::MANAGED_BY, ownership::OPERATOR)],
+            [
+                (ownership::key::MANAGED_BY, ownership::OPERATOR),
+                (ownership::key::CLUSTER, &settings.cluster_id),
+            ],
         ),
         regions: settings.regions.clone(),
         kms_key: settings.kms_key.clone(),
@@ -144,8 +158,28 @@ pub fn desired(valid: &Valid, principals: &Principals, settings: &Settings) -> D
         subscription,
         prefix: SubscriptionName::worker_prefix(&valid.topic, &valid.tenant),
         subscription_grants: grants,
-        identity: settings.identity.clone(),
+        identity: settings.identity.of(&valid.standing),
+        former: former(valid),
     }
+}
+
+/// A place whose names would be none that Pub/Sub takes never held anything.
+fn former(valid: &Valid) -> Vec<Former> {
+    let places = valid.standing.former.iter();
+    places
+        .filter_map(|place| {
+            let topic = place.topic(&valid.stamp.subscription).ok()?;
+            Some(Former {
+                project: place.project.clone(),
+                dead_letter_subscription: SubscriptionName::dead_letter(
+                    &place.project,
+                    &topic,
+                    &valid.tenant,
+                )
+                .ok()?,
+            })
+        })
+        .collect()
 }
 
 /// The longest back-off Pub/Sub takes

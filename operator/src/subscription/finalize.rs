@@ -38,9 +38,7 @@ pub fn release(
         policy: access,
     } in kept
     {
-        if stamp.claim(&config.labels, rules, now) != Claim::Ours
-            || config.labels.contains_key(key::RELEASED_AT)
-        {
+        if stamp.claim(config, rules, now) != Claim::Ours || config.labels.contains_key(key::RELEASED_AT) {
             continue;
         }
         let mut step = |proves, action| plan.steps.push(Step { proves, action });
@@ -76,7 +74,7 @@ pub fn release(
 }
 
 /// Takes away every worker of our pool: the ServiceAccount may be gone already, and its uid with it.
-fn revoke(config: &SubscriptionConfig, access: &Policy, identity: &Identity) -> Option<Action> {
+pub(super) fn revoke(config: &SubscriptionConfig, access: &Policy, identity: &Identity) -> Option<Action> {
     let mut policy = access.clone();
     for binding in &mut policy.bindings {
         if binding.role == SUBSCRIBER && binding.condition.is_none() {

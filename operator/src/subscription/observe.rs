@@ -6,9 +6,10 @@ use super::{
     desired::Desired,
     finalize::Kept,
     ownership::{Role, Stamp, key},
+    succession::listens_elsewhere,
 };
 use crate::{
-    monitoring::{Fleet, Oldest, Unread},
+    monitoring::{Fleet, Oldest, Unread, backlog::Backlogs},
     pubsub::{
         Policy, PubSubError, Resource, SubscriptionConfig, TopicConfig,
         inventory::{Inventory, Owner},
@@ -29,6 +30,17 @@ pub struct Observed {
     pub dead_letter_topic_policy: Policy,
     /// What keeps the dead letters.
     pub dead_letter_subscription: Option<SubscriptionConfig>,
+    /// What kept them in places that it was moved from.
+    pub former_dead_letters: Vec<FormerDeadLetters>,
+}
+
+/// What kept the dead letters in a place that an EventSubscription was moved from.
+#[derive(Debug, Clone)]
+pub struct FormerDeadLetters {
+    /// The subscription.
+    pub config: SubscriptionConfig,
+    /// How many messages were measured in it last, if any measurement is known.
+    pub waiting: Result<Option<u64>, Unread>,
 }
 
 /// One subscription that is pulled.
@@ -40,6 +52,18 @@ pub struct Pulled {
     pub access: Access,
     /// What Monitoring says of its oldest message; asked only once another has taken its place.
     pub oldest: Result<Option<Oldest>, Unread>,
+    /// How many messages Monitoring counted that were delivered from it within its retention; asked only once another has
+    /// taken its place that listens to another topic.
+    pub delivered: Result<Option<u64>, Unread>,
+}
+
+/// What Cloud Monitoring measured.
+#[derive(Clone, Copy)]
+pub struct Measured<'a> {
+    /// Of subscriptions whose place another took.
+    pub fleet: &'a Fleet,
+    /// Of backlogs.
+    pub backlogs: &'a Backlogs,
 }
 
 /// Looks.
@@ -48,13 +72,16 @@ pub struct Pulled {
 /// When anything in Pub/Sub cannot be looked at. Monitoring only ever adds evidence, so that it may be down.
 pub async fn observe(
     inventory: &Inventory,
-    fleet: &Fleet,
+    measured: Measured<'_>,
     desired: &Desired,
     stamp: &Stamp,
     earlier: &Earlier<'_>,
 ) -> Result<Observed, PubSubError> {
     inventory.refresh(desired.topic.name.project()).await?;
     inventory.refresh(desired.subscription.name.project()).await?;
+    for former in &desired.former {
+        inventory.refresh(&former.project).await?;
+    }
     let (dead_letter_topic, dead_letter_subscription) = match &desired.dead_letter {
         Some(wanted) => (
             inventory.topic(&wanted.topic.name).await?,
@@ -67,11 +94,26 @@ pub async fn observe(
         pulled.push(Pulled {
             access: access(inventory, &config, desired, earlier).await?,
             oldest: match config.labels.contains_key(key::SWITCHED_AT) {
-                true => fleet.oldest(&config.name).await,
+                true => measured.fleet.oldest(&config.name).await,
+                false => Ok(None),
+            },
+            delivered: match is_left(&config, desired) {
+                true => measured.fleet.delivered(&config.name, config.retention).await,
                 false => Ok(None),
             },
             config,
         });
+    }
+    let mut former_dead_letters = Vec::new();
+    for former in &desired.former {
+        let name = &former.dead_letter_subscription;
+        if let Some(config) = inventory.subscription(name).await? {
+            let known = measured.backlogs.known(name.project());
+            former_dead_letters.push(FormerDeadLetters {
+                waiting: known.map(|known| known.messages(name)),
+                config,
+            });
+        }
     }
     Ok(Observed {
         topic: inventory.topic(&desired.topic.name).await?,
@@ -82,7 +124,13 @@ pub async fn observe(
         },
         dead_letter_topic,
         dead_letter_subscription,
+        former_dead_letters,
     })
+}
+
+/// Whether another subscription took its place, in another topic.
+fn is_left(config: &SubscriptionConfig, desired: &Desired) -> bool {
+    config.labels.contains_key(key::SWITCHED_AT) && listens_elsewhere(config, &desired.subscription)
 }
 
 /// What this process saw or wrote itself counts more than what status says of an earlier one.
@@ -105,9 +153,14 @@ async fn subscriptions(
     stamp: &Stamp,
 ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
     let name = &desired.subscription.name;
-    let mut found = inventory
-        .owned(name.project(), &desired.prefix, &Owner::named(stamp))
-        .await?;
+    let owner = Owner::named(stamp);
+    let mut found = inventory.owned(name.project(), &desired.prefix, &owner).await?;
+    let mut elsewhere: Vec<_> = desired.former.iter().map(|former| &former.project).collect();
+    elsewhere.sort();
+    elsewhere.dedup();
+    for project in elsewhere.into_iter().filter(|project| *project != name.project()) {
+        found.extend(inventory.owned(project, "", &owner).await?);
+    }
     found.retain(|one| Role::is_pulled(&one.labels));
     if !found.iter().any(|one| one.name == *name) {
         found.extend(inventory.subscription(name).await?);

@@ -3,7 +3,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use events::{Filter, TenantId};
 use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{kubernetes::hash, pubsub::SubscriptionConfig};
 
 /// Labels, as they stand in Pub/Sub.
 pub mod key {
@@ -13,6 +17,9 @@ pub mod key {
     pub const CLUSTER: &str = "event-operator-cluster";
     /// The Tenant (its metadata.name) it was made for.
     pub const TENANT: &str = "event-operator-tenant";
+    /// The tenant id that it was made for, as [`super::id_label`] writes it. Names are given again, and another id is
+    /// another customer.
+    pub const TENANT_ID: &str = "event-operator-tenant-id";
     /// The topic's key.
     pub const SUBSCRIPTION: &str = "event-operator-subscription";
     /// What it is for: [`super::Role`].
@@ -27,10 +34,11 @@ pub mod key {
     pub const MADE_AT: &str = "event-operator-made-at";
 
     /// All that say whose an object is.
-    pub const ALL: [&str; 7] = [
+    pub const ALL: [&str; 8] = [
         MANAGED_BY,
         CLUSTER,
         TENANT,
+        TENANT_ID,
         SUBSCRIPTION,
         ROLE,
         SWITCHED_AT,
@@ -45,6 +53,8 @@ pub enum Role {
     Worker,
     /// It keeps dead letters.
     DeadLetter,
+    /// It is in a place that its Tenant was moved from, was empty, and is nobody's any more.
+    Former,
 }
 
 impl Role {
@@ -54,6 +64,7 @@ impl Role {
         match self {
             Self::Worker => "worker",
             Self::DeadLetter => "dead-letter",
+            Self::Former => "former",
         }
     }
 
@@ -61,15 +72,18 @@ impl Role {
     #[must_use]
     pub fn of(labels: &BTreeMap<String, String>) -> Option<Self> {
         let said = labels.get(key::ROLE)?;
-        [Self::Worker, Self::DeadLetter]
+        [Self::Worker, Self::DeadLetter, Self::Former]
             .into_iter()
             .find(|role| role.as_str() == said)
     }
 
-    /// Whether a worker pulls an object, as its labels say: whatever does not keep dead letters.
+    /// Whether a worker pulls an object, as its labels say: whatever has no other role.
     #[must_use]
     pub fn is_pulled(labels: &BTreeMap<String, String>) -> bool {
-        Self::of(labels) != Some(Self::DeadLetter)
+        match Self::of(labels) {
+            None | Some(Self::Worker) => true,
+            Some(Self::DeadLetter | Self::Former) => false,
+        }
     }
 }
 
@@ -90,8 +104,27 @@ pub struct Stamp {
     pub cluster: String,
     /// The Tenant's metadata.name.
     pub tenant: String,
+    /// The Tenant's id; none where the Tenant is gone and nothing tells it any more.
+    pub id: Option<TenantId>,
     /// The topic's key.
     pub subscription: String,
+}
+
+/// The value of [`key::TENANT_ID`]: 16 hexadecimal digits, because an id may hold what a label's value may not
+/// (<https://cloud.google.com/pubsub/docs/create-topic-labels>: lower case letters, digits, `_` and `-`).
+#[must_use]
+pub fn id_label(id: &TenantId) -> String {
+    hash(&Value::from(id.as_str()))
+}
+
+/// Whether an object was certainly made for another tenant id. The filter counts beside the label: it decides whose
+/// messages there are, and objects made before there was a label have nothing else.
+fn is_of_another_id(id: &TenantId, object: &SubscriptionConfig) -> bool {
+    let by_label = object
+        .labels
+        .get(key::TENANT_ID)
+        .is_some_and(|label| *label != id_label(id));
+    by_label || Filter::tenant_of(&object.filter).is_some_and(|other| other != *id)
 }
 
 /// What may be taken over.
@@ -130,7 +163,7 @@ impl Stamp {
     /// The stamp as labels, for an object of this role.
     #[must_use]
     pub fn labels(&self, role: Role) -> BTreeMap<String, String> {
-        BTreeMap::from(
+        let mut labels = BTreeMap::from(
             [
                 (key::ROLE, role.as_str()),
                 (key::MANAGED_BY, OPERATOR),
@@ -139,13 +172,26 @@ impl Stamp {
                 (key::SUBSCRIPTION, &self.subscription),
             ]
             .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        )
+        );
+        labels.extend(
+            self.id
+                .as_ref()
+                .map(|id| (key::TENANT_ID.to_owned(), id_label(id))),
+        );
+        labels
     }
 
-    /// Whether an object with these labels is ours.
+    /// Whether a subscription is ours.
     #[must_use]
-    pub fn claim(&self, labels: &BTreeMap<String, String>, rules: &Rules, now: Timestamp) -> Claim {
-        let label = |key: &str| labels.get(key).map(String::as_str);
+    pub fn claim(&self, object: &SubscriptionConfig, rules: &Rules, now: Timestamp) -> Claim {
+        let label = |key: &str| object.labels.get(key).map(String::as_str);
+        // Nothing lifts this, the adopt annotation least of all: its messages are another customer's.
+        if let Some(id) = self.id.as_ref().filter(|id| is_of_another_id(id, object)) {
+            return Claim::Foreign(format!(
+                "it holds messages of another tenant id than {:?}; another id is another customer",
+                id.as_str()
+            ));
+        }
         let adopt_hint = "to take it over, annotate the Tenant with events.livingtwin.io/adopt=true";
         let Some(cluster) = label(key::CLUSTER) else {
             return if rules.adopt {
@@ -207,24 +253,47 @@ pub fn merged(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pubsub::{Attachment, Expiration};
 
     fn stamp() -> Stamp {
         Stamp {
             cluster: "here".into(),
             tenant: "acme".into(),
+            id: Some(TenantId::parse("cust-1").unwrap()),
             subscription: "user-events".into(),
+        }
+    }
+
+    fn subscription(labels: BTreeMap<String, String>, filter: &str) -> SubscriptionConfig {
+        let name = events::SubscriptionName::parse("projects/acme-events/subscriptions/user-events");
+        SubscriptionConfig {
+            name: name.unwrap(),
+            attachment: Attachment::Lost,
+            filter: filter.to_owned(),
+            ordered: false,
+            ack_deadline: Duration::ZERO,
+            retention: Duration::ZERO,
+            backoff: None,
+            dead_letter: None,
+            expiration: Expiration::Never,
+            exactly_once: false,
+            labels,
         }
     }
 
     fn claim(change: impl Fn(&mut BTreeMap<String, String>), adopt: bool) -> Claim {
         let mut labels = stamp().labels(Role::Worker);
         change(&mut labels);
+        claim_of(&subscription(labels, ""), adopt)
+    }
+
+    fn claim_of(subscription: &SubscriptionConfig, adopt: bool) -> Claim {
         let rules = Rules {
             adopt,
             adopt_from: vec!["old".into()],
             retain_for: Duration::from_secs(100),
         };
-        stamp().claim(&labels, &rules, Timestamp::from_second(1000).unwrap())
+        stamp().claim(subscription, &rules, Timestamp::from_second(1000).unwrap())
     }
 
     fn set(key: &'static str, value: &'static str) -> impl Fn(&mut BTreeMap<String, String>) {
@@ -262,6 +331,42 @@ mod tests {
             Claim::Foreign(_)
         ));
         assert_eq!(claim(set(key::RELEASED_AT, "899"), true), Claim::Ours);
+    }
+
+    #[test]
+    fn another_id_is_another_customer_whatever_else_fits() {
+        let ours = stamp().labels(Role::Worker);
+        let mut from_before = ours.clone();
+        from_before.remove(key::TENANT_ID);
+        let mut another = ours.clone();
+        another.insert(
+            key::TENANT_ID.into(),
+            id_label(&TenantId::parse("cust-2").unwrap()),
+        );
+        let released = (key::RELEASED_AT.to_owned(), "999".to_owned());
+        let (first, second) = (
+            r#"attributes.tenant_id = "cust-1""#,
+            r#"attributes.tenant_id = "cust-2" AND attributes.event_type = "a.b""#,
+        );
+        for (labels, filter, is_ours) in [
+            (&ours, first, true),
+            (&from_before, first, true),
+            (&from_before, "", true),
+            (&ours, second, false),
+            (&from_before, second, false),
+            (&another, first, false),
+            (&BTreeMap::new(), first, true),
+            (&BTreeMap::new(), second, false),
+        ] {
+            for released in [None, Some(released.clone())] {
+                let mut labels = labels.clone();
+                if !labels.is_empty() {
+                    labels.extend(released);
+                }
+                let claim = claim_of(&subscription(labels.clone(), filter), true);
+                assert_eq!(claim == Claim::Ours, is_ours, "{labels:?} {filter}");
+            }
+        }
     }
 
     #[test]

@@ -15,11 +15,14 @@ use crds::ConditionType;
 use events::SubscriptionName;
 use jiff::Timestamp;
 
-use self::difference::{grant, owned, subscription, topic};
+use self::{
+    difference::{TopicNeeds, grant, owned, subscription, topic},
+    pulled::vacate,
+};
 use super::{
     desired::Desired,
-    observe::Observed,
-    ownership::{Rules, Stamp},
+    observe::{FormerDeadLetters, Observed},
+    ownership::{self, Claim, Role, Rules, Stamp},
 };
 use crate::{
     failure::Failure,
@@ -66,6 +69,10 @@ pub struct Plan {
     pub current: Option<SubscriptionName>,
     /// Those whose place it took, as long as they are not empty.
     pub draining: Vec<Draining>,
+    /// What keeps dead letters in places that it was moved from.
+    pub former_dead_letters: Vec<SubscriptionName>,
+    /// What is not as asked and must not or cannot be changed by this operator, with the condition that says so.
+    pub differs: Vec<(ConditionType, String)>,
     /// A subscription that status knows of and that somebody deleted, with its messages.
     pub lost: Option<SubscriptionName>,
 }
@@ -77,6 +84,8 @@ pub struct Draining {
     pub name: SubscriptionName,
     /// Since when, once that is written down.
     pub switched_at: Option<Timestamp>,
+    /// Whether it listens to another topic than its successor: then all of it is handled.
+    pub in_full: bool,
     /// What it waits for.
     pub why: String,
 }
@@ -98,6 +107,12 @@ impl Plan {
             | Action::UpdateSubscription(..)
             | Action::DeleteSubscription(_) => false,
         })
+    }
+
+    fn add_topic(&mut self, proves: ConditionType, needs: TopicNeeds) {
+        self.add(proves, needs.action);
+        self.differs
+            .extend(needs.differs.map(|difference| (proves, difference)));
     }
 
     fn add(&mut self, proves: ConditionType, action: Option<Action>) {
@@ -134,19 +149,19 @@ pub fn plan(
 ) -> Result<Plan, Failure> {
     let rules = about.rules;
     let mut plan = Plan::default();
-    plan.add(
+    plan.add_topic(
         ConditionType::TopicReady,
         topic(&desired.topic, observed.topic.as_ref(), rules)?,
     );
     if let Some(wanted) = &desired.dead_letter {
         use ConditionType::DeadLetterReady;
-        plan.add(
+        plan.add_topic(
             DeadLetterReady,
             topic(&wanted.topic, observed.dead_letter_topic.as_ref(), rules)?,
         );
         let found = observed.dead_letter_subscription.as_ref();
         if let Some(found) = found {
-            owned(stamp.claim(&found.labels, rules, about.now), found)?;
+            owned(stamp.claim(found, rules, about.now), found)?;
         }
         plan.add(DeadLetterReady, subscription(&wanted.subscription, found)?);
         let resource = Resource::Topic(wanted.topic.name.clone());
@@ -160,7 +175,43 @@ pub fn plan(
         );
     }
     pulled::plan(&mut plan, desired, observed, stamp, about)?;
+    former_dead_letters(&mut plan, desired, observed, stamp, about);
     Ok(plan)
+}
+
+/// Dead letters of places that were left stay where they are and are shown, until they are taken and nothing can come after
+/// them.
+fn former_dead_letters(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    stamp: &Stamp,
+    about: &About<'_>,
+) {
+    let may_come = plan.draining.iter().any(|one| one.in_full);
+    for FormerDeadLetters { config, waiting } in &observed.former_dead_letters {
+        let is_ours = stamp.claim(config, about.rules, about.now) == Claim::Ours
+            && Role::of(&config.labels) == Some(Role::DeadLetter);
+        if !is_ours {
+            continue;
+        }
+        if !may_come && *waiting == Ok(Some(0)) {
+            plan.add(ConditionType::Draining, Some(vacate(config, about.now)));
+            continue;
+        }
+        let wanted = desired.subscription.labels.clone().into_iter();
+        let wanted = wanted.chain(stamp.labels(Role::DeadLetter)).collect();
+        let labels = ownership::merged(&config.labels, &wanted);
+        if labels != config.labels {
+            let marked = SubscriptionConfig {
+                labels,
+                ..config.clone()
+            };
+            let action = Action::UpdateSubscription(marked, vec![SubscriptionField::Labels]);
+            plan.add(ConditionType::Draining, Some(action));
+        }
+        plan.former_dead_letters.push(config.name.clone());
+    }
 }
 
 impl Action {

@@ -18,7 +18,8 @@ use super::{
     dead_letters::DeadLetters,
     delete,
     desired::{Desired, Principals, desired},
-    observe::observe,
+    observe::{Measured, observe},
+    place,
     plan::{self, About, Plan, plan},
     status::{self, Known, Progress},
     validate::{Surroundings, Valid, validate},
@@ -67,7 +68,9 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
         finalized = write::set_finalizer(&api, subscription, true).await?;
         &finalized
     };
-    let valid = match validate(subscription, &surroundings(subscription, ctx), &ctx.settings) {
+    let mut around = surroundings(subscription, ctx);
+    around.found = place::found(subscription, &around, ctx).await?;
+    let valid = match validate(subscription, &around, &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
             say(subscription, ctx, &Progress::Invalid(&failure)).await?;
@@ -77,10 +80,14 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
     match converge(subscription, &valid, ctx).await {
         Ok((plan, outcome, access)) => {
             let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
+            let kept = kept.into_iter().chain(&plan.former_dead_letters);
             let known = Known {
                 dead_letters: DeadLetters::known(kept, &ctx.backlogs),
                 access,
             };
+            if outcome.failure.is_none() {
+                place::note(&valid, around.tenant.as_deref(), ctx);
+            }
             say(
                 subscription,
                 ctx,
@@ -212,7 +219,11 @@ async fn look(
         max_age: ctx.settings.iam_resync,
         now,
     };
-    let observed = observe(&ctx.inventory, &ctx.fleet, desired, &valid.stamp, &earlier).await?; // I/O: reads
+    let measured = Measured {
+        fleet: &ctx.fleet,
+        backlogs: &ctx.backlogs,
+    };
+    let observed = observe(&ctx.inventory, measured, desired, &valid.stamp, &earlier).await?; // I/O: reads
     let before = before(subscription);
     let about = About {
         rules: &valid.rules,
@@ -250,10 +261,10 @@ async fn principals(
         ..Failure::transient(format!("Waits for {account}, which its Tenant makes."))
     })?;
     let project = ctx.inventory.project_number(&valid.project).await?;
-    let identity = &ctx.settings.identity;
+    let identity = &ctx.settings.identity.of(&valid.standing);
     let pool_project = match identity.pool_project_number {
         Some(number) => number,
-        None => ctx.inventory.project_number(&ctx.settings.project).await?,
+        None => ctx.inventory.project_number(&valid.standing.here.topics).await?,
     };
     let account = Account {
         namespace: &subscription.namespace().unwrap_or_default(),
@@ -273,6 +284,7 @@ pub(super) fn surroundings(subscription: &EventSubscription, ctx: &Context) -> S
     Surroundings {
         tenant: tenant(subscription, ctx),
         namespace_tenant: ctx.children.tenant_of_namespace(&namespace),
+        found: None,
         siblings: ctx.subscriptions.of(&namespace),
     }
 }

@@ -64,9 +64,12 @@ pub fn status(
             name(&mut status, valid, plan, outcome);
             let granted = open_step(plan, outcome, ConditionType::AccessReady).is_none();
             status.access_verified = known.access.clone().filter(|_| granted);
-            match &outcome.failure {
-                Some(failure) => Verdict::failed(failure),
-                None => Verdict::ready(ready_message(valid)),
+            match (&outcome.failure, plan.differs.first()) {
+                (Some(failure), _) => Verdict::failed(failure),
+                (None, Some((_, difference))) => {
+                    Verdict::failed(&Failure::invalid(Reason::TopicDiffers, difference))
+                }
+                (None, None) => Verdict::ready(ready_message(valid)),
             }
         }
     };
@@ -93,8 +96,11 @@ fn name(status: &mut EventSubscriptionStatus, valid: &Valid, plan: &Plan, outcom
                 .switched_at
                 .filter(|_| is_done(ConditionType::Draining))
                 .map(Time),
+            in_full: one.in_full,
         });
         status.draining = draining.collect();
+        let former = plan.former_dead_letters.iter().map(ToString::to_string);
+        status.former_dead_letter_subscriptions = former.collect();
     }
     if is_done(ConditionType::DeadLetterReady) {
         status.dead_letter_topic = valid.dead_letter.as_ref().map(|one| one.topic.to_string());
@@ -156,6 +162,9 @@ fn aspect_of_plan(
     let open = open_step(plan, outcome, aspect);
     match (open, &outcome.failure) {
         _ if is_disabled(aspect, valid) => conditions.say(aspect, Truth::False, Reason::Disabled, DISABLED),
+        (None, _) if let Some((_, difference)) = plan.differs.iter().find(|(of, _)| *of == aspect) => {
+            conditions.say(aspect, Truth::False, Reason::TopicDiffers, difference);
+        }
         (None, _) => conditions.say(aspect, Truth::True, Reason::Succeeded, done(aspect, valid, plan)),
         (Some(step), Some(failure)) => {
             conditions.say(

@@ -7,24 +7,30 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::events::EventType};
 
 use super::{
-    apply, finalize, observe,
+    apply,
+    delete::{identity, standing},
+    finalize, observe,
     ownership::{Role, Rules, Stamp, key},
 };
-use crate::{context::Context, failure::Failure, tenant::validate::project};
+use crate::{context::Context, failure::Failure, tenant::validate::tenant_id};
 
 /// Lets go of all of them, and keeps their messages: nobody can tell any more which were to be deleted.
 ///
 /// # Errors
 /// When Pub/Sub cannot be asked, or refuses; then it has to be tried again.
 pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
-    // Without a project that makes sense it never had anything.
-    let Ok(project) = project(tenant, &ctx.settings) else {
+    // Without a place that makes sense it never had anything.
+    let Some(standing) = standing(tenant, ctx) else {
         return Ok(());
     };
-    ctx.inventory.refresh(&project).await?;
     let (cluster, name) = (&ctx.settings.cluster_id, tenant.name_any());
     let rules = Rules::unasked(ctx.settings.retain_for);
-    for config in ctx.inventory.stamped(&project, cluster, &name).await? {
+    let mut stamped = Vec::new();
+    for project in standing.projects() {
+        ctx.inventory.refresh(project).await?;
+        stamped.extend(ctx.inventory.stamped(project, cluster, &name).await?);
+    }
+    for config in stamped {
         if config.labels.contains_key(key::RELEASED_AT) {
             continue;
         }
@@ -32,6 +38,7 @@ pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
         let stamp = Stamp {
             cluster: cluster.clone(),
             tenant: name.clone(),
+            id: tenant_id(tenant).ok(),
             subscription: subscription.cloned().unwrap_or_default(),
         };
         let is_pulled = Role::is_pulled(&config.labels);
@@ -39,7 +46,7 @@ pub async fn release(tenant: &Tenant, ctx: &Context) -> Result<(), Failure> {
         let plan = finalize::release(
             std::slice::from_ref(&kept),
             DeletionPolicy::Retain,
-            &ctx.settings.identity,
+            &identity(Some(tenant), ctx),
             &stamp,
             &rules,
             Timestamp::now(),

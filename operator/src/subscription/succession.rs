@@ -13,13 +13,20 @@ use jiff::Timestamp;
 use super::ownership::{key, switched_at};
 use crate::{
     monitoring::{Oldest, Unread},
-    pubsub::SubscriptionConfig,
+    pubsub::{Attachment, SubscriptionConfig},
 };
 
 /// Whether a subscription is as asked in everything that cannot be changed.
 #[must_use]
 pub fn fits(found: &SubscriptionConfig, wanted: &SubscriptionConfig) -> bool {
     found.attachment == wanted.attachment && found.filter == wanted.filter && found.ordered == wanted.ordered
+}
+
+/// Whether a subscription listens to another topic than is wanted: then neither holds what is published to the other's, and
+/// both are handled in full.
+#[must_use]
+pub fn listens_elsewhere(found: &SubscriptionConfig, wanted: &SubscriptionConfig) -> bool {
+    found.attachment != Attachment::Lost && found.attachment != wanted.attachment
 }
 
 /// The name of the current subscription, among those of ours; `before` is the one that was current.
@@ -99,6 +106,46 @@ pub fn emptied(
     }
 }
 
+/// Decides whether a subscription to a topic that was left may be released. Its publishers may still use that topic, and only
+/// time shows that they do not: everything in it is acknowledged, and nothing was delivered from it for a full retention after
+/// the switch.
+#[must_use]
+pub fn is_vacated(
+    old: &SubscriptionConfig,
+    oldest: &Result<Option<Oldest>, Unread>,
+    delivered: &Result<Option<u64>, Unread>,
+    margin: Duration,
+    now: Timestamp,
+) -> Emptied {
+    let not_yet = |why: String| Emptied::NotYet(why);
+    let Some(switched) = switched_at(&old.labels) else {
+        return not_yet("the switch is being written down".to_owned());
+    };
+    let quiet_from = switched
+        .saturating_add(old.retention.saturating_add(margin))
+        .unwrap_or(Timestamp::MAX);
+    if now <= quiet_from {
+        return not_yet(format!(
+            "publishers may still use its topic, so it is kept until {quiet_from} at the least"
+        ));
+    }
+    match (oldest, delivered) {
+        (Err(Unread(why)), _) | (_, Err(Unread(why))) => {
+            not_yet(format!("Cloud Monitoring cannot be asked: {why}"))
+        }
+        (Ok(None), Ok(_)) => {
+            not_yet("Cloud Monitoring says nothing about it, which proves nothing".to_owned())
+        }
+        (Ok(Some(oldest)), Ok(_)) if oldest.at <= quiet_from || !oldest.age.is_zero() => {
+            not_yet(format!("its oldest message is of {}", oldest.published()))
+        }
+        (Ok(Some(_)), Ok(Some(count @ 1..))) => not_yet(format!(
+            "{count} messages were delivered from it within its retention: publishers still use its topic"
+        )),
+        (Ok(Some(_)), Ok(Some(0) | None)) => Emptied::Yes,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -106,7 +153,7 @@ mod tests {
     use events::{ProjectId, TopicName};
 
     use super::*;
-    use crate::pubsub::{Attachment, Expiration};
+    use crate::pubsub::Expiration;
 
     const MARGIN: Duration = Duration::from_secs(300);
     const HOUR: i64 = 3600;

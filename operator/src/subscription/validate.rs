@@ -11,7 +11,10 @@ use crate::{
     failure::Failure,
     kubernetes::field_owners::others_wrote_a_spec,
     settings::Settings,
-    tenant::validate::{self as tenant_rules, tenant_id, tenant_namespace},
+    tenant::{
+        binding::{Place, Standing},
+        validate::{tenant_id, tenant_namespace},
+    },
 };
 
 /// An EventSubscription that makes sense, with every default filled in.
@@ -19,6 +22,8 @@ use crate::{
 pub struct Valid {
     /// Whose messages.
     pub tenant: TenantId,
+    /// Whether its place is written down on its Tenant, and where else it was.
+    pub standing: Standing,
     /// Where the subscriptions live.
     pub project: ProjectId,
     /// The topic listened to.
@@ -67,6 +72,8 @@ pub struct Surroundings {
     pub tenant: Option<Arc<Tenant>>,
     /// The Tenant that its namespace is labelled with.
     pub namespace_tenant: Option<String>,
+    /// Where its subscription was found in Pub/Sub; asked only while its Tenant has no binding.
+    pub found: Option<Place>,
     /// The EventSubscriptions of its namespace, itself among them.
     pub siblings: Vec<Arc<EventSubscription>>,
 }
@@ -82,7 +89,10 @@ pub fn validate(
 ) -> Result<Valid, Failure> {
     let spec = &subscription.spec;
     let tenant = its_tenant(subscription, around)?;
-    let named = names(tenant, &spec.settings, settings)?;
+    let named = names(tenant, &spec.settings, around.found.as_ref(), settings)?;
+    if let Some(refusal) = named.standing.refusal(settings) {
+        return Err(refusal);
+    }
     if let Some(winner) = winner(subscription, &around.siblings) {
         return Err(Failure::invalid(
             Reason::DuplicateTopic,
@@ -158,7 +168,8 @@ pub fn is_at_home(
 #[derive(Debug, Clone)]
 pub struct Names {
     tenant: TenantId,
-    project: ProjectId,
+    /// Where all of it is.
+    pub standing: Standing,
     topic: TopicName,
     filter: Filter,
     /// The worker's subscription.
@@ -168,23 +179,28 @@ pub struct Names {
     pub dead_letter_subscription: SubscriptionName,
 }
 
-/// Names everything.
+/// Names everything, where the Tenant's event plane is; while it has no binding, that is where it was found.
 ///
 /// # Errors
 /// A failure of class Invalid that names the field.
-pub fn names(tenant: &Tenant, spec: &SubscriptionSettings, settings: &Settings) -> Result<Names, Failure> {
+pub fn names(
+    tenant: &Tenant,
+    spec: &SubscriptionSettings,
+    found: Option<&Place>,
+    settings: &Settings,
+) -> Result<Names, Failure> {
     let id = tenant_id(tenant)?;
-    let project = tenant_rules::project(tenant, settings)?;
-    let topic = settings.catalogue.topic(&spec.topic).cloned().ok_or_else(|| {
+    let standing = Standing::of(tenant, &id, settings)?.found(found.cloned());
+    if !settings.catalogue.has(&spec.topic) {
         let keys = settings.catalogue.keys().collect::<Vec<_>>().join(", ");
-        Failure::invalid(
+        return Err(Failure::invalid(
             Reason::UnknownTopic,
             format!(
                 "spec.topic: the operator's catalogue has no topic {:?}; it has {keys}.",
                 spec.topic
             ),
-        )
-    })?;
+        ));
+    }
     let patterns = spec
         .event_types
         .iter()
@@ -194,12 +210,14 @@ pub fn names(tenant: &Tenant, spec: &SubscriptionSettings, settings: &Settings) 
     let filter = Filter::new(&id, &patterns)
         .map_err(|error| Failure::invalid(Reason::FilterTooLong, format!("spec.eventTypes: {error}.")))?;
     let too_long = |error| Failure::invalid(Reason::InvalidSpec, format!("The composed name {error}."));
+    let project = &standing.here.project;
+    let topic = standing.here.topic(&spec.topic).map_err(too_long)?;
     Ok(Names {
-        subscription: SubscriptionName::worker(&project, &topic, &id, &filter).map_err(too_long)?,
+        subscription: SubscriptionName::worker(project, &topic, &id, &filter).map_err(too_long)?,
         dead_letter_topic: topic.dead_letter().map_err(too_long)?,
-        dead_letter_subscription: SubscriptionName::dead_letter(&project, &topic, &id).map_err(too_long)?,
+        dead_letter_subscription: SubscriptionName::dead_letter(project, &topic, &id).map_err(too_long)?,
         tenant: id,
-        project,
+        standing,
         topic,
         filter,
     })
@@ -226,7 +244,7 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
         }),
         exactly_once: spec.exactly_once_delivery.unwrap_or(false),
         ordered: spec.message_ordering.unwrap_or(false),
-        stamp: stamp(subscription, settings),
+        stamp: stamp(subscription, Some(names.tenant.clone()), settings),
         rules: Rules {
             adopt: tenant
                 .annotations()
@@ -236,7 +254,8 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
             retain_for: settings.retain_for,
         },
         tenant: names.tenant,
-        project: names.project,
+        project: names.standing.here.project.clone(),
+        standing: names.standing,
         topic: names.topic,
         filter: names.filter,
         subscription: names.subscription,
@@ -245,10 +264,11 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
 
 /// The owner stamp of an EventSubscription's objects.
 #[must_use]
-pub fn stamp(subscription: &EventSubscription, settings: &Settings) -> Stamp {
+pub fn stamp(subscription: &EventSubscription, id: Option<TenantId>, settings: &Settings) -> Stamp {
     Stamp {
         cluster: settings.cluster_id.clone(),
         tenant: subscription.spec.tenant_ref.name.clone(),
+        id,
         subscription: subscription.spec.settings.topic.clone(),
     }
 }

@@ -39,6 +39,9 @@ pub struct Desired {
     pub subscriptions: Vec<Manifest>,
     /// EventSubscriptions made for topics that are no longer asked for.
     pub unwanted: Vec<Key>,
+    /// Those made for topics that the operator's catalogue has no more, of a Tenant that listens to all it has: nobody edited
+    /// the Tenant.
+    pub withdrawn: Vec<Key>,
     /// What the worker pulls, and how many may go at a time.
     pub worker: Vec<Manifest>,
     /// The worker.
@@ -66,7 +69,7 @@ pub fn desired(
         .iter()
         .filter(|one| !by_hand.iter().any(|hand| hand.spec.settings.topic == one.topic))
         .collect();
-    let unwanted = children
+    let (withdrawn, unwanted): (Vec<_>, Vec<_>) = children
         .iter()
         .filter(|one| is_generated(one))
         .filter(|one| {
@@ -74,7 +77,13 @@ pub fn desired(
                 .iter()
                 .any(|wanted| wanted.topic == one.spec.settings.topic)
         })
-        .map(|one| event_subscription::key(valid, &one.metadata.name.clone().unwrap_or_default()));
+        .partition(|one| valid.listens_to_all && !settings.catalogue.has(&one.spec.settings.topic));
+    let keys = |all: Vec<&Arc<EventSubscription>>| -> Vec<Key> {
+        let name = |one: &Arc<EventSubscription>| one.metadata.name.clone().unwrap_or_default();
+        all.into_iter()
+            .map(|one| event_subscription::key(valid, &name(one)))
+            .collect()
+    };
     let pulled = config_map::Pulled::from(
         children,
         &valid.id,
@@ -92,7 +101,8 @@ pub fn desired(
             .iter()
             .map(|one| event_subscription::manifest(valid, one))
             .collect::<Result<_>>()?,
-        unwanted: unwanted.collect(),
+        unwanted: keys(unwanted),
+        withdrawn: keys(withdrawn),
         worker: vec![
             config_map::manifest(valid, &pulled, settings)?,
             disruption_budget::manifest(valid)?,

@@ -88,7 +88,8 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
     // Gone before the number of workers is the operator's again.
     let unscaled =
         (desired.scaled_object.is_none() && observed.objects.contains_key(&scaled)).then_some(&scaled);
-    for key in desired.unwanted.iter().chain(unscaled) {
+    let gone = desired.unwanted.iter().chain(&desired.withdrawn);
+    for key in gone.chain(unscaled) {
         if !goes(key) {
             let live = observed.objects.get(key);
             let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str());

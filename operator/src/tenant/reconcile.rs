@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{EventSubscription, Reason, Tenant, label};
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, condition, label};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _, api::ListParams, runtime::events::EventType};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::{
     apply,
+    brake::{self, Brake},
     desired::{self, Desired, desired},
     finalize::{self, Remains},
     observe::{NamespaceState, Observed, fleet, observe},
@@ -60,27 +61,33 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         finalized = write::set_finalizer(&api(ctx), tenant, true).await?;
         &finalized
     };
-    let valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
+    let mut valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
             say(tenant, ctx, &Progress::Invalid(&failure)).await?;
             return Err(failure);
         }
     };
+    let bound;
+    let (moving, written) = bind(tenant, &mut valid, ctx).await?;
+    let tenant = match written {
+        Some(written) => {
+            bound = written;
+            &bound
+        }
+        None => tenant,
+    };
     // Asked once: KEDA may come or go while it is written.
     let mode = Mode::of(&valid, &ctx.settings, ctx.children.have_keda());
-    match converge(&valid, &mode, ctx).await {
-        Ok((plan, outcome)) => {
-            say(
-                tenant,
-                ctx,
-                &Progress::Written(
-                    &valid,
-                    &parts(&valid, &plan, outcome.applied, mode, ctx),
-                    outcome.failure.as_ref(),
-                ),
-            )
-            .await?;
+    match converge(tenant, &valid, &mode, moving, ctx).await {
+        Ok((plan, brake, outcome)) => {
+            warn_of_halt(tenant, &brake, ctx).await;
+            let parts = Parts {
+                brake,
+                ..parts(&valid, &plan, outcome.applied, mode, ctx)
+            };
+            let progress = Progress::Written(&valid, &parts, outcome.failure.as_ref());
+            say(tenant, ctx, &progress).await?;
             if is_kept(tenant) {
                 for action in plan.actions.iter().take(outcome.applied) {
                     ctx.metrics.repaired("Tenant", action.as_str());
@@ -111,15 +118,91 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     }
 }
 
+/// Writes down where the event plane is, if that is not so yet; a move that was asked for begins with that, and its
+/// EventSubscriptions follow. Gives the Tenant as it is then.
+async fn bind(tenant: &Tenant, valid: &mut Valid, ctx: &Context) -> Result<(Brake, Option<Tenant>), Failure> {
+    let found = ctx.places.of(&valid.uid);
+    let children = children(valid, ctx);
+    let settled = match valid.standing.moved_by_settings(tenant) {
+        true => come(tenant, valid, ctx).await?,
+        false => (Brake::Off, None),
+    };
+    if let Brake::On(_) = &settled.0 {
+        valid.standing.may_move = false;
+    }
+    let tenant = settled.1.as_ref().unwrap_or(tenant);
+    let Some(next) = valid
+        .standing
+        .next(tenant, &valid.id, found, &children, &ctx.settings)
+    else {
+        return Ok(settled);
+    };
+    let value = next.written(&valid.id, &ctx.settings);
+    let written = write::annotate(&api(ctx), tenant, label::BINDING, &value).await?;
+    ctx.places.forget(&valid.uid);
+    if valid.standing.is_bound && next.here != valid.standing.here {
+        let note = format!(
+            "The event plane moves from {} to {}. Both are handled until nothing is left in the former.",
+            valid.standing.here, next.here
+        );
+        tracing::info!(name = valid.name, "{note}");
+        ctx.tell(tenant, EventType::Normal, Reason::Moving.as_str(), note)
+            .await;
+    }
+    valid.standing = next;
+    Ok((settled.0, Some(written)))
+}
+
+/// Asks whether a change of the settings may come to this Tenant, and writes down that it did before anything follows from it.
+async fn come(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<(Brake, Option<Tenant>), Failure> {
+    let brake = ctx.brakes.ask(&valid.uid, &ctx.tenants.state(), &ctx.settings);
+    let digest = brake::digest(&ctx.settings);
+    match &brake {
+        Brake::Off if !brake::has_come_to(tenant, &digest) => {
+            let written = write::annotate(&api(ctx), tenant, label::SETTINGS_CHANGE, &digest).await?;
+            Ok((brake, Some(written)))
+        }
+        Brake::Off | Brake::On(_) => Ok((brake, None)),
+    }
+}
+
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
-async fn converge(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, apply::Outcome), Failure> {
+async fn converge(
+    tenant: &Tenant,
+    valid: &Valid,
+    mode: &Mode,
+    moving: Brake,
+    ctx: &Context,
+) -> Result<(Plan, Brake, apply::Outcome), Failure> {
     let children = children(valid, ctx); // from the cache
-    let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?; // pure
+    let mut desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?; // pure
     let observed = observe(valid, &desired, ctx).await?; // I/O: reads
     let turn = turn(valid, &desired, &observed, ctx);
+    let brake = match (moving, desired.withdrawn.is_empty()) {
+        (Brake::Off, false) => come(tenant, valid, ctx).await?.0,
+        (moving, _) => moving,
+    };
+    if brake != Brake::Off {
+        desired.withdrawn.clear();
+    }
     let plan = plan(valid, &desired, &observed, turn)?; // pure
     let outcome = apply::apply(&ctx.client, &ctx.metrics, &plan.actions).await; // I/O: writes
-    Ok((plan, outcome))
+    Ok((plan, brake, outcome))
+}
+
+/// Says once that a change has halted before this Tenant.
+async fn warn_of_halt(tenant: &Tenant, brake: &Brake, ctx: &Context) {
+    let Brake::On(halted) = brake else {
+        return;
+    };
+    let said = condition::find(tenant.conditions(), ConditionType::ChangeHalted);
+    if said.is_some_and(|said| said.status == "True") {
+        return;
+    }
+    let note = status::halted(halted);
+    tracing::warn!(name = tenant.name_any(), "{note}");
+    ctx.tell(tenant, EventType::Warning, Reason::ChangeHalted.as_str(), note)
+        .await;
 }
 
 /// Whether this Tenant's worker may change, if it is to change with all others.
@@ -160,6 +243,7 @@ fn parts(valid: &Valid, plan: &Plan, applied: usize, mode: Mode, ctx: &Context) 
         worker: worker.and_then(|live| serde_json::from_value(live).ok()),
         worker_waits: plan.worker_waits,
         turn: plan.turn.clone(),
+        brake: Brake::Off,
         store: ctx.settings.worker.idempotency.clone(),
         mode,
     }

@@ -2,12 +2,21 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition};
+use crds::{
+    ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition, label,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt as _;
 
-use super::{desired::worker_key, rollout::Turn, scaling::Mode, validate::Valid};
+use super::{
+    binding::Standing,
+    brake::{Brake, Halted},
+    desired::worker_key,
+    rollout::Turn,
+    scaling::Mode,
+    validate::Valid,
+};
 use crate::{
     failure::Failure,
     kubernetes::{Key, Kind},
@@ -41,6 +50,8 @@ pub struct Parts {
     pub worker_waits: bool,
     /// Whether a change of all workers has come to this one.
     pub turn: Turn,
+    /// Whether a change of settings has halted before this one.
+    pub brake: Brake,
     /// Where its worker remembers handled events.
     pub store: IdempotencyStore,
     /// Who decides how many workers run.
@@ -85,20 +96,30 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
                 worker.reason,
                 &worker.message,
             );
-            let verdict = match failure {
-                Some(failure) => Verdict::failed(failure),
-                None if !subscriptions.ready => subscriptions,
-                // Stopped on request is as asked.
-                None if !worker.ready && worker.reason != Reason::Suspended => worker,
-                None => Verdict::ready(format!("{} {}", subscriptions.message, worker.message)),
+            let verdict = match (failure, &parts.brake) {
+                (Some(failure), _) => Verdict::failed(failure),
+                (None, Brake::On(change)) => Verdict {
+                    ready: false,
+                    working: false,
+                    reason: Reason::ChangeHalted,
+                    message: halted(change),
+                },
+                (None, Brake::Off) => asked(valid, subscriptions, worker),
             };
+            brake(&mut conditions, &parts.brake);
             (Some(*valid), Some(*parts), verdict)
         }
     };
     if let Some(valid) = valid {
         suspended(&mut conditions, valid, parts);
+        let (truth, reason, message) = in_place(valid);
+        conditions.say(ConditionType::InPlace, truth, reason, message);
     }
     let conditions = conditions.finish(&verdict);
+    let written = tenant.annotations().get(label::BINDING);
+    let binding = valid
+        .filter(|valid| valid.standing.is_bound)
+        .and_then(|_| serde_json::from_str(written?).ok());
     let status = TenantStatus {
         observed_generation: generation,
         conditions,
@@ -108,6 +129,7 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
         (Some(valid), Some(parts)) => TenantStatus {
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
+            binding,
             subscriptions: Some(format!("{}/{}", ready(parts).count(), total(parts))),
             worker: Some(format!("{}/{}", replicas(parts).0, replicas(parts).1)),
             ..status
@@ -115,9 +137,106 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
         (Some(valid), None) => TenantStatus {
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
+            binding,
             ..status
         },
         _ => status,
+    }
+}
+
+/// What comes of the parts.
+fn asked(valid: &Valid, subscriptions: Verdict, worker: Verdict) -> Verdict {
+    if !subscriptions.ready {
+        return subscriptions;
+    }
+    // Stopped on request is as asked.
+    if !worker.ready && worker.reason != Reason::Suspended {
+        return worker;
+    }
+    if valid.standing.held_by.is_some() || valid.standing.is_frozen() {
+        let (_, reason, message) = in_place(valid);
+        return Verdict {
+            ready: false,
+            working: false,
+            reason,
+            message,
+        };
+    }
+    Verdict::ready(format!("{} {}", subscriptions.message, worker.message))
+}
+
+fn brake(conditions: &mut Conditions<'_>, brake: &Brake) {
+    match brake {
+        Brake::Off => conditions.say(ConditionType::ChangeHalted, Truth::False, Reason::None, ""),
+        Brake::On(change) => conditions.say(
+            ConditionType::ChangeHalted,
+            Truth::True,
+            Reason::ChangeHalted,
+            halted(change),
+        ),
+    }
+}
+
+/// What to know of a change that halted, and what lets it go on.
+#[must_use]
+pub fn halted(change: &Halted) -> String {
+    let Halted {
+        come_to,
+        fleet,
+        digest,
+    } = change;
+    format!(
+        "The operator's configuration takes or moves subscriptions of more Tenants than brake allows; it came to {come_to} of {fleet} and halts. If that is meant, set brake.goOn to {digest:?} in the operator's configuration; else restore catalogue and move."
+    )
+}
+
+/// Whether it is where it is asked to be; names both sides when it is not, and what to do.
+fn in_place(valid: &Valid) -> (Truth, Reason, String) {
+    let Standing {
+        is_bound,
+        here,
+        former,
+        asked,
+        held_by,
+        may_move: _,
+    } = &valid.standing;
+    if let Some(cluster) = held_by {
+        return (
+            Truth::False,
+            Reason::ClusterMismatch,
+            format!(
+                "The event plane belongs to the operator of cluster {cluster:?}. To take it over, add that to adoptFrom in the operator's configuration."
+            ),
+        );
+    }
+    if !is_bound {
+        let nothing = "Nothing was made yet.".to_owned();
+        return (Truth::Unknown, Reason::Pending, nothing);
+    }
+    if valid.standing.is_frozen() {
+        return (
+            Truth::False,
+            Reason::MoveRequired,
+            format!(
+                "The event plane is in {here}, and spec and the operator's configuration ask for {asked} (PROJECT/PREFIX). It stays, and is looked after where it is. To move it: kubectl annotate tenant {} {}={asked} --overwrite. Else restore projectId and topicPrefix.",
+                valid.name,
+                label::MOVE
+            ),
+        );
+    }
+    match former.as_slice() {
+        [] => (Truth::True, Reason::Succeeded, format!("It is in {here}.")),
+        left => {
+            let left: Vec<_> = left.iter().map(ToString::to_string).collect();
+            (
+                Truth::True,
+                Reason::Moving,
+                format!(
+                    "It is in {here}. What is left in {} is still handled and kept.",
+                    left.join(", ")
+                ),
+            )
+        }
     }
 }
 
@@ -127,12 +246,12 @@ fn suspended(conditions: &mut Conditions<'_>, valid: &Valid, parts: Option<&Part
         true if parts.is_some_and(|parts| !may_run(valid, parts)) => (
             Truth::True,
             Reason::Suspended,
-            "spec.suspended is true: no worker runs, and messages are kept for their retention.",
+            "spec.suspend is true: no worker runs, and messages are kept for their retention.",
         ),
         true => (
             Truth::False,
             Reason::Progressing,
-            "spec.suspended is true, and the worker is being stopped.",
+            "spec.suspend is true, and the worker is being stopped.",
         ),
     };
     conditions.say(ConditionType::Suspended, truth, reason, message);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::{
     ConditionType, Conditioned as _, DeletionPolicy, EnvVar, Envelope, Handler, Reason, SubscriptionSettings,
-    Tenant, condition,
+    Tenant, TenantSpec, condition,
 };
 use events::{ProjectId, TenantId};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 
 use serde_json::json;
 
-use super::scaling::Range;
+use super::{binding::Standing, scaling::Range};
 use crate::{failure::Failure, kubernetes::hash, settings::Settings};
 
 /// A Tenant that makes sense, with every default filled in.
@@ -26,10 +26,12 @@ pub struct Valid {
     pub id: TenantId,
     /// Where its worker runs.
     pub namespace: String,
-    /// Where its subscriptions live.
-    pub project: ProjectId,
+    /// Where its topics and subscriptions are.
+    pub standing: Standing,
     /// What it listens to.
     pub subscriptions: Vec<SubscriptionSettings>,
+    /// Whether that is whatever the catalogue has.
+    pub listens_to_all: bool,
     /// How its worker runs.
     pub worker: ValidWorker,
     /// Changes when what its spec says of the worker changes, and not when the operator's settings do.
@@ -71,14 +73,8 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
     let id = tenant_id(tenant)?;
     refuse_a_second(tenant, all, &id)?;
     let spec = &tenant.spec;
-    let subscriptions = match &spec.subscriptions {
-        Some(chosen) => chosen.clone(),
-        None => settings.catalogue.keys().map(plain).collect(),
-    };
-    if let Some(unknown) = subscriptions
-        .iter()
-        .find(|one| settings.catalogue.topic(&one.topic).is_none())
-    {
+    let listed = spec.subscriptions.as_deref().unwrap_or_default();
+    if let Some(unknown) = listed.iter().find(|one| !settings.catalogue.has(&one.topic)) {
         let keys = settings.catalogue.keys().collect::<Vec<_>>().join(", ");
         return Err(Failure::invalid(
             Reason::UnknownTopic,
@@ -88,18 +84,33 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
             ),
         ));
     }
+    let suspended = spec.suspend.or(spec.suspended);
     Ok(Valid {
         name: tenant.name_any(),
         uid: tenant.uid().unwrap_or_default(),
+        standing: Standing::of(tenant, &id, settings)?,
         id,
         namespace: tenant_namespace(tenant).to_owned(),
-        project: project(tenant, settings)?,
-        subscriptions,
+        subscriptions: subscriptions(spec, settings),
+        listens_to_all: spec.listens_to_all(),
         worker: worker(tenant, settings),
-        worker_version: hash(&json!([spec.id, spec.project_id, spec.worker, spec.suspended])),
-        suspended: spec.suspended.unwrap_or(false),
+        worker_version: hash(&json!([spec.id, spec.project_id, spec.worker, suspended])),
+        suspended: spec.is_suspended(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
     })
+}
+
+/// What it listens to: its own list, or all of the catalogue with the settings that are in the list.
+fn subscriptions(spec: &TenantSpec, settings: &Settings) -> Vec<SubscriptionSettings> {
+    let listed = spec.subscriptions.clone().unwrap_or_default();
+    if !spec.listens_to_all() {
+        return listed;
+    }
+    let of_key = |key: &str| {
+        let own = listed.iter().find(|one| one.topic == key);
+        own.cloned().unwrap_or_else(|| SubscriptionSettings::plain(key))
+    };
+    settings.catalogue.keys().map(of_key).collect()
 }
 
 /// The `tenant_id` of a Tenant.
@@ -127,7 +138,7 @@ pub fn tenant_namespace(tenant: &Tenant) -> &str {
         .unwrap_or_default()
 }
 
-/// The project of a Tenant's subscriptions.
+/// The project that a Tenant's subscriptions are asked to be in; where they are, [`Standing`] says.
 ///
 /// # Errors
 /// A failure of class Invalid; the API server refuses such a project too.
@@ -206,21 +217,6 @@ fn quantity(value: IntOrString) -> String {
     match value {
         IntOrString::Int(number) => number.to_string(),
         IntOrString::String(text) => text,
-    }
-}
-
-fn plain(topic: &str) -> SubscriptionSettings {
-    SubscriptionSettings {
-        topic: topic.to_owned(),
-        event_types: vec![],
-        ack_deadline: None,
-        retention: None,
-        retry_policy: None,
-        dead_letter: None,
-        suspended: None,
-        exactly_once_delivery: None,
-        message_ordering: None,
-        deletion_policy: None,
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod federation;
 mod kstatus;
+mod moves;
 mod plan_properties;
 mod release;
 mod scaling;

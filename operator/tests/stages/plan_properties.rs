@@ -80,20 +80,32 @@ fn switching_dead_letters_off_throws_none_away() {
     assert!(world.subscriptions.values().all(|one| one.dead_letter.is_none()));
 }
 
+type Change = fn(&mut SubscriptionConfig);
+
 #[test]
 fn dead_letters_that_cannot_be_kept_in_place_are_left_alone_and_that_is_said() {
     let subscription = one("");
     let keeper = &subscription.dead_letter.as_ref().unwrap().subscription;
-    let changes: [fn(&mut SubscriptionConfig); 3] = [
-        |one| one.filter = "attributes.tenant_id = \"other\"".into(),
-        |one| one.ordered = true,
-        |one| one.attachment = Attachment::Lost,
+    let changes: [(Change, Reason); 4] = [
+        (
+            |one| one.filter = "attributes.tenant_id = \"other\"".into(),
+            Reason::ResourceConflict,
+        ),
+        (
+            |one| one.filter.push_str(" AND attributes.a = \"b\""),
+            Reason::ReplacementRequired,
+        ),
+        (|one| one.ordered = true, Reason::ReplacementRequired),
+        (
+            |one| one.attachment = Attachment::Lost,
+            Reason::ReplacementRequired,
+        ),
     ];
-    for change in changes {
+    for (change, reason) in changes {
         let mut world = converged(&subscription);
         change(world.subscriptions.get_mut(keeper).unwrap());
         let failure = world.plan(&subscription).unwrap_err();
-        assert_eq!(failure.reason, Reason::ReplacementRequired);
+        assert_eq!(failure.reason, reason);
     }
 }
 

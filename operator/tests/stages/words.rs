@@ -133,6 +133,7 @@ fn what_drains_is_named_and_its_switch_once_it_is_written_down() {
     let old = |switched_at| Draining {
         name: valid.subscription.successor(7).unwrap(),
         switched_at,
+        in_full: false,
         why: "its oldest message is of yesterday".into(),
     };
     let plan = Plan {
@@ -142,7 +143,7 @@ fn what_drains_is_named_and_its_switch_once_it_is_written_down() {
         }],
         current: Some(valid.subscription.clone()),
         draining: vec![old(Some(now())), old(None)],
-        lost: None,
+        ..Plan::default()
     };
     let mut text = String::new();
     for applied in [0, 1] {

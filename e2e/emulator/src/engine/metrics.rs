@@ -23,22 +23,29 @@ pub(crate) enum Metric {
     Undelivered,
     OldestUnackedAge,
     DeadLettered,
+    Sent,
 }
 
 impl Metric {
-    pub(crate) const ALL: [Self; 3] = [Self::Undelivered, Self::OldestUnackedAge, Self::DeadLettered];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Undelivered,
+        Self::OldestUnackedAge,
+        Self::DeadLettered,
+        Self::Sent,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Undelivered => "pubsub.googleapis.com/subscription/num_undelivered_messages",
             Self::OldestUnackedAge => "pubsub.googleapis.com/subscription/oldest_unacked_message_age",
             Self::DeadLettered => "pubsub.googleapis.com/subscription/dead_letter_message_count",
+            Self::Sent => "pubsub.googleapis.com/subscription/sent_message_count",
         }
     }
 
     /// Deltas count what happened between two samples; gauges tell what was.
     pub(crate) fn is_delta(self) -> bool {
-        self == Self::DeadLettered
+        matches!(self, Self::DeadLettered | Self::Sent)
     }
 }
 
@@ -48,6 +55,7 @@ pub(super) struct Sample {
     undelivered: u64,
     oldest_age: u64,
     dead_lettered: u64,
+    sent: u64,
 }
 
 impl Sample {
@@ -58,6 +66,7 @@ impl Sample {
             Metric::DeadLettered => self
                 .dead_lettered
                 .saturating_sub(before.map_or(0, |b| b.dead_lettered)),
+            Metric::Sent => self.sent.saturating_sub(before.map_or(0, |b| b.sent)),
         }
     }
 }
@@ -75,6 +84,20 @@ pub(crate) struct Point {
 pub(crate) struct Series {
     pub(crate) subscription: String,
     pub(crate) points: Vec<Point>,
+}
+
+impl Series {
+    /// All points as one: what `ALIGN_SUM` over the whole interval makes of them.
+    pub(crate) fn summed(mut self) -> Self {
+        if let (Some(newest), Some(oldest)) = (self.points.first().copied(), self.points.last().copied()) {
+            self.points = vec![Point {
+                start: oldest.start,
+                end: newest.end,
+                value: self.points.iter().map(|point| point.value).sum(),
+            }];
+        }
+        self
+    }
 }
 
 impl Engine {
@@ -149,6 +172,7 @@ impl Engine {
                 undelivered: backlog as u64,
                 oldest_age: oldest.map_or(0, |at| wall.duration_since(at).unwrap_or_default().as_secs()),
                 dead_lettered: queue.totals.dead_lettered,
+                sent: queue.totals.delivered,
             })
         })
     }

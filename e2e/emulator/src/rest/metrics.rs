@@ -18,20 +18,17 @@ const MAX_PAGE: usize = 10_000;
 
 pub(super) async fn list(api: &Api, caller: &Caller, project: &str, query: &Query) -> Result<Reply> {
     let call = async {
-        if let Some(name) = [
-            "aggregation.perSeriesAligner",
-            "aggregation.crossSeriesReducer",
-            "orderBy",
-        ]
-        .into_iter()
-        // Google's Rust client sends `orderBy` always, empty.
-        .find(|name| query.get(name).is_some_and(|value| !value.is_empty()))
+        if let Some(name) = ["aggregation.crossSeriesReducer", "orderBy"]
+            .into_iter()
+            // Google's Rust client sends `orderBy` always, empty.
+            .find(|name| query.get(name).is_some_and(|value| !value.is_empty()))
         {
             return Err(Status::new(
                 Code::Unimplemented,
                 format!("The emulator does not serve {name}."),
             ));
         }
+        let is_summed = is_summed(query)?;
         let wanted = Wanted::parse(query.get("filter").unwrap_or_default())?;
         let interval = (
             time(query, "interval.startTime")?,
@@ -57,6 +54,9 @@ pub(super) async fn list(api: &Api, caller: &Caller, project: &str, query: &Quer
 
         let named = |id: &str| wanted.admits(id) && id > after.as_str();
         let mut found = api.engine.time_series(&project, wanted.metric, named, (from, to));
+        if is_summed {
+            found = found.into_iter().map(Series::summed).collect();
+        }
         let more = found.len() > size;
         found.truncate(size);
         let series: Vec<Value> = found
@@ -77,6 +77,18 @@ pub(super) async fn list(api: &Api, caller: &Caller, project: &str, query: &Quer
         .pass(&LIST_TIME_SERIES, &resource, &[], caller, call)
         .await
         .map(Reply::Value)
+}
+
+/// Whether the points of a series are to be summed. Only that aligner is served, over the whole interval.
+fn is_summed(query: &Query) -> Result<bool> {
+    match query.get("aggregation.perSeriesAligner").unwrap_or_default() {
+        "" | "ALIGN_NONE" | "0" => Ok(false),
+        "ALIGN_SUM" | "14" => Ok(true),
+        other => Err(Status::new(
+            Code::Unimplemented,
+            format!("The emulator does not serve the aligner {other}; it serves ALIGN_SUM."),
+        )),
+    }
 }
 
 fn time(query: &Query, name: &str) -> Result<Option<SystemTime>> {

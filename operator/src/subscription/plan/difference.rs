@@ -37,42 +37,86 @@ fn replacement(name: impl fmt::Display, what: &str) -> Failure {
     )
 }
 
+/// What a topic needs: a write, or somebody's decision, because it is not as wanted and must not or cannot be changed.
+#[derive(Debug, Default)]
+pub(super) struct TopicNeeds {
+    pub(super) action: Option<Action>,
+    pub(super) differs: Option<String>,
+}
+
+/// A topic is shared by all tenants, and by clusters where several share a project: the cluster in its stamp writes it, the
+/// others compare it and say what differs. One from before there was a stamp is stamped by the first that comes.
 pub(super) fn topic(
     wanted: &TopicConfig,
     found: Option<&TopicConfig>,
     rules: &Rules,
-) -> Result<Option<Action>, Failure> {
+) -> Result<TopicNeeds, Failure> {
     let Some(found) = found else {
-        return Ok(Some(Action::CreateTopic(wanted.clone())));
+        return Ok(TopicNeeds {
+            action: Some(Action::CreateTopic(wanted.clone())),
+            differs: None,
+        });
     };
-    let managed = found
-        .labels
-        .get(ownership::key::MANAGED_BY)
-        .is_some_and(|by| by == ownership::OPERATOR);
+    let label = |topic: &TopicConfig, key: &str| topic.labels.get(key).cloned();
+    let managed = label(found, ownership::key::MANAGED_BY).as_deref() == Some(ownership::OPERATOR);
     if !managed && !rules.adopt {
         return Err(conflict(format!(
             "Topic {}: it exists and was not made by this operator; to take it over, annotate the Tenant with events.livingtwin.io/adopt=true.",
             wanted.name
         )));
     }
-    let labels = ownership::merged(&found.labels, &wanted.labels);
-    let mut fields = Vec::new();
-    if labels != found.labels {
-        fields.push(TopicField::Labels);
+    let mut differences = Vec::new();
+    // Pub/Sub takes a key at creation only (https://cloud.google.com/pubsub/docs/encryption).
+    if wanted.kms_key.is_some() && wanted.kms_key != found.kms_key {
+        differences.push(format!(
+            "it is encrypted with {}, and kmsKeyName asks for {}, which Pub/Sub takes at creation only",
+            key_name(found),
+            key_name(wanted)
+        ));
     }
     // No wish is no difference: an organisation's policy fills regions in by itself.
-    if !wanted.regions.is_empty() && wanted.regions != found.regions {
-        fields.push(TopicField::Regions);
+    let other_regions = !wanted.regions.is_empty() && wanted.regions != found.regions;
+    let owner = label(found, ownership::key::CLUSTER).filter(|_| managed);
+    let is_ours = owner.as_ref().is_none_or(|owner| {
+        Some(owner) == wanted.labels.get(ownership::key::CLUSTER) || rules.adopt_from.contains(owner)
+    });
+    let mut fields = Vec::new();
+    if is_ours {
+        if ownership::merged(&found.labels, &wanted.labels) != found.labels {
+            fields.push(TopicField::Labels);
+        }
+        if other_regions {
+            fields.push(TopicField::Regions);
+        }
+    } else if other_regions {
+        differences.push(format!(
+            "it stores messages in {:?}, regions asks for {:?}, and it is written by the operator of cluster {:?}",
+            found.regions,
+            wanted.regions,
+            owner.unwrap_or_default()
+        ));
     }
-    Ok((!fields.is_empty()).then(|| {
-        Action::UpdateTopic(
-            TopicConfig {
-                labels,
-                ..wanted.clone()
-            },
-            fields,
-        )
-    }))
+    Ok(TopicNeeds {
+        action: (!fields.is_empty()).then(|| {
+            let labels = ownership::merged(&found.labels, &wanted.labels);
+            Action::UpdateTopic(
+                TopicConfig {
+                    labels,
+                    ..wanted.clone()
+                },
+                fields,
+            )
+        }),
+        differs: (!differences.is_empty())
+            .then(|| format!("Topic {}: {}.", wanted.name, differences.join("; "))),
+    })
+}
+
+fn key_name(topic: &TopicConfig) -> String {
+    topic
+        .kms_key
+        .clone()
+        .unwrap_or_else(|| "Google's own key".to_owned())
 }
 
 pub(super) fn subscription(
@@ -140,9 +184,13 @@ pub(super) fn subscription(
 
 /// Rights on a subscription that is pulled: those wanted, and none of another worker of ours. One known by its name, or a
 /// ServiceAccount that was made again, would otherwise leave a right behind that somebody else may inherit.
-pub(super) fn access(name: SubscriptionName, access: &Access, desired: &Desired) -> Option<Action> {
+pub(super) fn access(
+    name: SubscriptionName,
+    access: &Access,
+    grants: &[Grant],
+    desired: &Desired,
+) -> Option<Action> {
     let policy = access.policy()?;
-    let grants = &desired.subscription_grants;
     let stale: Vec<_> = policy
         .bindings
         .iter()

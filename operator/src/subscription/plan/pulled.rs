@@ -10,12 +10,13 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    pubsub::{Policy, SubscriptionConfig, SubscriptionField},
+    pubsub::{Grant, Policy, SubscriptionConfig, SubscriptionField},
     subscription::{
         access::Access,
         desired::Desired,
+        finalize,
         observe::{Observed, Pulled},
-        ownership::{self, Claim, Stamp, key, switched_at},
+        ownership::{self, Claim, Role, Stamp, key, switched_at},
         succession::{self, Emptied},
     },
 };
@@ -28,7 +29,7 @@ pub(super) fn plan(
     stamp: &Stamp,
     about: &About<'_>,
 ) -> Result<(), Failure> {
-    let claim = |one: &Pulled| stamp.claim(&one.config.labels, about.rules, about.now);
+    let claim = |one: &Pulled| stamp.claim(&one.config, about.rules, about.now);
     let ours: Vec<_> = observed
         .pulled
         .iter()
@@ -55,7 +56,12 @@ pub(super) fn plan(
     let unset = Access::Read(Policy::unset());
     plan.add(
         ConditionType::AccessReady,
-        access(name.clone(), found.map_or(&unset, |one| &one.access), desired),
+        access(
+            name.clone(),
+            found.map_or(&unset, |one| &one.access),
+            &desired.subscription_grants,
+            desired,
+        ),
     );
     for old in ours.iter().filter(|one| one.config.name != name) {
         drain(plan, desired, old, found.is_some(), about);
@@ -83,15 +89,30 @@ fn dated(mut action: Action, now: Timestamp) -> Action {
 fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, about: &About<'_>) {
     let config = &old.config;
     let name = config.name.clone();
+    let in_full = succession::listens_elsewhere(config, &desired.subscription);
     if !is_succeeded {
         plan.draining.push(Draining {
             name,
             switched_at: None,
+            in_full,
             why: "its successor is being made".to_owned(),
         });
         return;
     }
-    let why = match succession::emptied(config, &old.oldest, about.drain_margin, about.now) {
+    let (oldest, margin, now) = (&old.oldest, about.drain_margin, about.now);
+    let emptied = match in_full {
+        true => succession::is_vacated(config, oldest, &old.delivered, margin, now),
+        false => succession::emptied(config, oldest, margin, now),
+    };
+    let why = match emptied {
+        Emptied::Yes if in_full => {
+            let revoked = old
+                .access
+                .policy()
+                .and_then(|access| finalize::revoke(config, access, &desired.identity));
+            plan.add(ConditionType::Draining, revoked);
+            return plan.add(ConditionType::Draining, Some(vacate(config, now)));
+        }
         Emptied::Yes => {
             return plan.add(ConditionType::Draining, Some(Action::DeleteSubscription(name)));
         }
@@ -112,11 +133,35 @@ fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, a
     // One that comes back with its Tenant is pulled by another worker than before.
     plan.add(
         ConditionType::Draining,
-        access(name.clone(), &old.access, desired),
+        access(name.clone(), &old.access, &grants(desired, &name), desired),
     );
     plan.draining.push(Draining {
         name,
         switched_at: Some(switched_at),
+        in_full,
         why,
     });
+}
+
+/// What was left and is empty is the operator's no more; nobody pulls it, and whoever owns the topic decides on it.
+pub(super) fn vacate(config: &SubscriptionConfig, now: Timestamp) -> Action {
+    let mut labels = config.labels.clone();
+    labels.remove(key::SWITCHED_AT);
+    labels.insert(key::ROLE.to_owned(), Role::Former.as_str().to_owned());
+    labels.insert(key::RELEASED_AT.to_owned(), now.as_second().to_string());
+    let vacated = SubscriptionConfig {
+        labels,
+        ..config.clone()
+    };
+    Action::UpdateSubscription(vacated, vec![SubscriptionField::Labels])
+}
+
+/// The rights on a subscription whose place another took. In another project the service agent is another, whose rights are as
+/// they were.
+fn grants(desired: &Desired, name: &SubscriptionName) -> Vec<Grant> {
+    let mut grants = desired.subscription_grants.clone();
+    if name.project() != desired.subscription.name.project() {
+        grants.retain(|grant| desired.identity.is_worker(&grant.member));
+    }
+    grants
 }

@@ -37,6 +37,7 @@ fn around() -> Surroundings {
     Surroundings {
         tenant: Some(Arc::new(tenant())),
         namespace_tenant: Some("acme".into()),
+        found: None,
         siblings: vec![],
     }
 }

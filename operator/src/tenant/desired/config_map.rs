@@ -78,15 +78,15 @@ fn of(
     };
     let settings = &one.spec.settings;
     let ordered = settings.message_ordering.unwrap_or(false);
-    let suspended = settings.suspended.unwrap_or(false);
+    let suspended = settings.is_suspended();
     let max_delivery_attempts = ordered.then(|| defaults.max_delivery_attempts_of(settings));
     let maximum_backoff_seconds = ordered.then(|| defaults.backoff_of(settings).1.as_secs());
     let current = status.subscription.iter().map(|name| Subscription {
         name: name.clone(),
         tenant: tenant.to_string(),
         ordered,
-        // Two subscriptions have no common order: the new one waits for the old.
-        suspended: suspended || (ordered && !status.draining.is_empty()),
+        // Two subscriptions have no common order: the new one waits for the old. Two topics never had one.
+        suspended: suspended || (ordered && status.draining.iter().any(|old| !old.in_full)),
         handle_until: None,
         max_delivery_attempts,
         maximum_backoff_seconds,
@@ -99,6 +99,7 @@ fn of(
         handle_until: old
             .switched_at
             .as_ref()
+            .filter(|_| !old.in_full)
             .and_then(|at| at.0.checked_add(overlap).ok()),
         max_delivery_attempts,
         maximum_backoff_seconds,

@@ -205,7 +205,7 @@ fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
         .saturating_sub(GRACE_MARGIN_SECONDS)
         .max(1);
     let mut variables: Vec<(&str, String)> = vec![
-        ("GCP_PROJECT_ID", valid.project.to_string()),
+        ("GCP_PROJECT_ID", valid.standing.here.project.to_string()),
         ("TENANT_ID", valid.id.to_string()),
         ("SUBSCRIPTIONS_FILE", format!("{LIST_DIRECTORY}/{FILE}")),
         (

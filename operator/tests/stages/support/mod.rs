@@ -12,9 +12,9 @@ use event_operator::{
     subscription::{
         access::Access,
         dead_letters::DeadLetters,
-        desired::{Desired, Principals, desired},
+        desired::{Desired, Former, Principals, desired},
         finalize::Kept,
-        observe::{Observed, Pulled},
+        observe::{FormerDeadLetters, Observed, Pulled},
         ownership::key,
         plan::{About, Action, Plan, plan},
         status::Known,
@@ -73,6 +73,7 @@ pub(crate) fn around(tenant: Tenant) -> Surroundings {
     Surroundings {
         tenant: Some(Arc::new(tenant)),
         namespace_tenant,
+        found: None,
         siblings: vec![],
     }
 }
@@ -111,6 +112,8 @@ pub(crate) struct World {
     pub(crate) writes: Vec<Action>,
     /// What Monitoring says.
     pub(crate) oldest: BTreeMap<SubscriptionName, Result<Option<Oldest>, Unread>>,
+    pub(crate) delivered: BTreeMap<SubscriptionName, u64>,
+    pub(crate) waiting: BTreeMap<SubscriptionName, u64>,
 }
 
 impl World {
@@ -146,7 +149,19 @@ impl World {
             }),
             dead_letter_subscription: dead_letter
                 .and_then(|one| self.subscriptions.get(&one.subscription.name).cloned()),
+            former_dead_letters: self.former_dead_letters(desired),
         }
+    }
+
+    fn former_dead_letters(&self, desired: &Desired) -> Vec<FormerDeadLetters> {
+        let found = |former: &Former| self.subscriptions.get(&former.dead_letter_subscription);
+        let former = desired.former.iter().filter_map(found);
+        former
+            .map(|config| FormerDeadLetters {
+                config: config.clone(),
+                waiting: Ok(self.waiting.get(&config.name).copied()),
+            })
+            .collect()
     }
 
     /// By the name, and by the stamp.
@@ -172,6 +187,7 @@ impl World {
                         .unwrap_or_else(Policy::unset),
                 ),
                 oldest: self.oldest.get(&config.name).cloned().unwrap_or(Ok(None)),
+                delivered: Ok(self.delivered.get(&config.name).copied()),
             })
             .collect()
     }
