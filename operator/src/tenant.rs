@@ -1,10 +1,12 @@
 //! The Tenant's stages, one file each, in their order; [`reconcile`] reads them aloud.
 
 pub mod apply;
+pub mod contents;
 pub mod desired;
 pub mod finalize;
 pub mod observe;
 pub mod plan;
+pub mod pods;
 pub mod reconcile;
 pub mod rollout;
 pub mod scaling;

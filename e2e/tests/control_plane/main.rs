@@ -13,6 +13,7 @@ mod api_server;
 mod chart;
 mod crash;
 mod dead_letters;
+mod deletion;
 mod edits;
 mod federation;
 mod filter_change;

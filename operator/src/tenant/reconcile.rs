@@ -4,16 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use crds::{EventSubscription, Reason, Tenant, label};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _, api::ListParams, runtime::events::EventType};
+use kube::{Api, ResourceExt as _, runtime::events::EventType};
 use tokio::time::Instant;
 
 use super::{
-    apply,
+    apply, contents,
     desired::{self, Desired, desired},
-    finalize::{self, Remains},
+    finalize::{self, NamespaceEnd, Remains},
     observe::{NamespaceState, Observed, fleet, observe},
-    plan::{Plan, plan},
+    plan::{Action, Plan, plan},
+    pods,
     rollout::{self, Change, Turn},
     scaling::Mode,
     status::{self, Parts, Progress},
@@ -218,15 +218,50 @@ async fn step(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure>
     if matches!(remains.namespace.1, NamespaceState::Foreign(_)) {
         return Ok(None);
     }
-    let (actions, why) = match finalize::next(&remains, tenant.spec.deletion_policy.unwrap_or_default()) {
+    let (actions, why) = match finalize::next(&remains) {
         finalize::Next::Do(actions, why) => (actions, Some(why)),
         finalize::Next::Wait(why) => (vec![], Some(why)),
-        finalize::Next::Finish(actions) => (actions, None),
+        finalize::Next::Finish => (leave(tenant, &remains.namespace, ctx).await?, None),
     };
     match apply::apply(&ctx.client, &ctx.metrics, &actions).await.failure {
         Some(failure) => Err(failure),
         None => Ok(why),
     }
+}
+
+/// The last step: the namespace goes, or people are told that it stays.
+async fn leave(
+    tenant: &Tenant,
+    namespace: &(String, NamespaceState),
+    ctx: &Context,
+) -> Result<Vec<Action>, Failure> {
+    let policy = tenant.spec.deletion_policy.unwrap_or_default();
+    let foreign = match ctx.settings.delete_namespaces && finalize::may_go(&namespace.1, policy) {
+        true => {
+            let contents = contents::look(&ctx.client, &namespace.0).await?;
+            Some(contents::foreign(&contents, &tenant.uid().unwrap_or_default()))
+        }
+        false => None,
+    };
+    Ok(
+        match finalize::namespace_end(namespace, policy, foreign.as_deref()) {
+            NamespaceEnd::NotOurs => vec![],
+            NamespaceEnd::Goes => {
+                let key = Key {
+                    kind: Kind::Namespace,
+                    namespace: None,
+                    name: namespace.0.clone(),
+                };
+                let uid = ctx.children.uid(&key);
+                vec![Action::Delete(key, uid)]
+            }
+            NamespaceEnd::Stays(note) => {
+                tracing::info!(name = tenant.name_any(), "{note}");
+                ctx.tell(tenant, EventType::Normal, "NamespaceStays", note).await;
+                vec![]
+            }
+        },
+    )
 }
 
 async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
@@ -275,20 +310,16 @@ async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
             (key, one.uid(), one.metadata.deletion_timestamp.is_some())
         })
         .collect();
-    let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace)
-        .list_metadata(&ListParams::default())
-        .await?;
-    let (ours, foreign): (Vec<_>, Vec<_>) = pods.items.iter().partition(|pod| {
-        pod.labels()
-            .get("app.kubernetes.io/name")
-            .is_some_and(|name| name == desired::WORKER)
-    });
+    let pods = match worker {
+        // Its controller takes its pods along before it goes.
+        Some(_) => false,
+        None => pods::run(&ctx.client, namespace).await?,
+    };
     Ok(Remains {
         namespace: (namespace.to_owned(), state),
         worker,
-        pods: !ours.is_empty(),
+        pods,
         subscriptions,
-        foreign_pods: !foreign.is_empty(),
     })
 }
 
