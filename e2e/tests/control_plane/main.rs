@@ -10,6 +10,7 @@
 
 mod admission;
 mod api_server;
+mod canaries;
 mod chart;
 mod crash;
 mod dead_letters;
@@ -18,15 +19,19 @@ mod edits;
 mod federation;
 mod filter_change;
 mod google;
+mod heirs;
 mod hostile_owner;
 mod in_between;
 mod leadership;
 mod left_behind;
+mod next_in_line;
 mod nonsense;
 mod operator;
+mod pause;
 mod quota;
 mod refusals;
 mod rights;
 mod rollout;
 mod scaling;
+mod undecoded;
 mod variables;

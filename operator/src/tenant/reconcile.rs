@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{EventSubscription, Reason, Tenant, label};
+use crds::{Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, label};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt as _, runtime::events::EventType};
 use tokio::time::Instant;
@@ -22,7 +22,8 @@ use super::{
 use crate::{
     context::{Context, Next},
     failure::{Class, Failure},
-    kubernetes::{Key, Kind, write},
+    kubernetes::{Key, Kind, decoded, write},
+    pause::{self, Pause, is_paused},
     queue::is_kept,
     status::Verdict,
     subscription::strays,
@@ -52,21 +53,29 @@ fn api(ctx: &Context) -> Api<Tenant> {
 
 async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     ctx.filled().await?;
+    if let Err(failure) = decoded::understood(tenant) {
+        say(tenant, ctx, &Progress::Invalid(&failure), None).await?;
+        return Err(failure);
+    }
+    let paused = is_paused(tenant);
     // Work goes on with what the API server answers: the cache does not know of it yet.
     let finalized;
-    let tenant = if tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
+    let tenant = if paused || tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
         tenant
     } else {
-        finalized = write::set_finalizer(&api(ctx), tenant, true).await?;
+        finalized = write::set_finalizer(&api(ctx), tenant).await?;
         &finalized
     };
     let valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
-            say(tenant, ctx, &Progress::Invalid(&failure)).await?;
+            say(tenant, ctx, &Progress::Invalid(&failure), None).await?;
             return Err(failure);
         }
     };
+    if paused {
+        return hold(tenant, &valid, ctx).await;
+    }
     // Asked once: KEDA may come or go while it is written.
     let mode = Mode::of(&valid, &ctx.settings, ctx.children.have_keda());
     match converge(&valid, &mode, ctx).await {
@@ -79,6 +88,7 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
                     &parts(&valid, &plan, outcome.applied, mode, ctx),
                     outcome.failure.as_ref(),
                 ),
+                None,
             )
             .await?;
             if is_kept(tenant) {
@@ -105,10 +115,42 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
             outcome.failure.map_or(Ok(next), Err)
         }
         Err(failure) => {
-            say(tenant, ctx, &Progress::Unplanned(&valid, &failure)).await?;
+            say(tenant, ctx, &Progress::Unplanned(&valid, &failure), None).await?;
             Err(failure)
         }
     }
+}
+
+/// A paused Tenant: everything but the writes. A change of all workers does not come to it, and is no reason not to be ready.
+async fn hold(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<Next, Failure> {
+    let mode = Mode::of(valid, &ctx.settings, ctx.children.have_keda());
+    let (all, own) = match both_plans(valid, &mode, ctx).await {
+        Ok(plans) => plans,
+        Err(failure) => {
+            say(tenant, ctx, &Progress::Unplanned(valid, &failure), None).await?;
+            return Err(failure);
+        }
+    };
+    let open = |plan: &Plan| {
+        let actions: Vec<_> = plan.actions.iter().map(ToString::to_string).collect();
+        actions.join("; ")
+    };
+    let failure = (!own.actions.is_empty()).then(|| pause::held(open(&own)));
+    let parts = parts(valid, &all, 0, mode, ctx);
+    let progress = Progress::Written(valid, &parts, failure.as_ref());
+    say(tenant, ctx, &progress, Some(open(&all))).await?;
+    Ok(Next::Resync)
+}
+
+/// What would be written, and what of it without a change of all workers.
+async fn both_plans(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, Plan), Failure> {
+    let children = children(valid, ctx);
+    let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?;
+    let observed = observe(valid, &desired, ctx).await?;
+    Ok((
+        plan(valid, &desired, &observed, Turn::Go)?,
+        plan(valid, &desired, &observed, Turn::Wait(0))?,
+    ))
 }
 
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
@@ -130,6 +172,7 @@ fn turn(valid: &Valid, desired: &Desired, observed: &Observed, ctx: &Context) ->
     }
     ctx.wave.turn(
         &valid.namespace,
+        live.is_some_and(rollout::is_awake),
         rollout::version(&desired.deployment),
         ctx.settings.rollout.max_concurrent,
         || fleet(ctx),
@@ -175,22 +218,28 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         .get(label::ABANDON)
         .is_none_or(|value| value != "true")
     {
-        let (verdict, next) = match end(tenant, ctx).await {
+        let ended = match is_paused(tenant) {
+            true => Err(pause::deletion()),
+            false => end(tenant, ctx).await,
+        };
+        let (verdict, next) = match ended {
             Ok(None) => {
-                write::set_finalizer(&api(ctx), tenant, false).await?;
+                write::remove_finalizer(&api(ctx), tenant).await?;
                 return Ok(Next::Change);
             }
+            Err(failure) if failure.reason == Reason::Paused => (Verdict::failed(&failure), Ok(Next::Resync)),
             Ok(Some(why)) => (
                 Verdict::working(Reason::Terminating, why),
                 Ok(Next::Soon(DELETION_POLL)),
             ),
             Err(failure) => (Verdict::failed(&failure), Err(failure)),
         };
-        let status = status::terminating(tenant, &verdict, Timestamp::now());
+        let mut status = status::terminating(tenant, &verdict, Timestamp::now());
+        say_pause(tenant, &mut status, None);
         write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await?;
         return next;
     }
-    write::set_finalizer(&api(ctx), tenant, false).await?;
+    write::remove_finalizer(&api(ctx), tenant).await?;
     Ok(Next::Change)
 }
 
@@ -323,8 +372,30 @@ async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
     })
 }
 
-async fn say(tenant: &Tenant, ctx: &Context, progress: &Progress<'_>) -> Result<(), Failure> {
-    let status = status::status(tenant, progress, Timestamp::now());
+fn say_pause(tenant: &Tenant, status: &mut TenantStatus, open: Option<String>) {
+    let pause = match is_paused(tenant) {
+        true => Pause::Yes(open),
+        false => Pause::No,
+    };
+    let generation = tenant.metadata.generation;
+    pause::say(
+        &mut status.conditions,
+        tenant.conditions(),
+        generation,
+        &pause,
+        Timestamp::now(),
+    );
+}
+
+/// Writes status; `open` is the plan that is held while the Tenant is paused.
+async fn say(
+    tenant: &Tenant,
+    ctx: &Context,
+    progress: &Progress<'_>,
+    open: Option<String>,
+) -> Result<(), Failure> {
+    let mut status = status::status(tenant, progress, Timestamp::now());
+    say_pause(tenant, &mut status, open);
     let written = write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await;
     // Written against a Tenant that changed meanwhile: the change comes as an event, and the next look says it anew.
     written.map(|_| ()).map_err(|error| {
