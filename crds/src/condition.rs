@@ -70,6 +70,8 @@ words! {
         WorkerReady,
         /// Tenant: its worker is stopped on request.
         Suspended,
+        /// Both kinds: nothing is written, as the Tenant's annotation asks; the message says what would be.
+        Paused,
     }
 }
 
@@ -84,6 +86,8 @@ words! {
         Progressing,
         /// Stopped on request; messages are kept.
         Suspended,
+        /// Held by the Tenant's annotation; nothing is written.
+        Paused,
         /// Switched off in the spec.
         Disabled,
         /// Being deleted.

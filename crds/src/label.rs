@@ -29,6 +29,9 @@ pub const SETTINGS_CHANGE: &str = "events.livingtwin.io/settings-change";
 /// Annotation on either kind: "true" lets a deletion finish without its clean-up.
 pub const ABANDON: &str = "events.livingtwin.io/abandon";
 
+/// Annotation on a Tenant: "true" holds all writes for it and its EventSubscriptions, but for status and events.
+pub const PAUSE: &str = "events.livingtwin.io/pause";
+
 /// On an EventSubscription that a Tenant's spec asked for, as opposed to one applied by hand.
 pub const GENERATED: &str = "events.livingtwin.io/generated";
 

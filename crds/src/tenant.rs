@@ -24,7 +24,7 @@ use crate::{binding::Binding, event_subscription::SubscriptionSettings, worker::
     category = "livingtwin",
     status = "TenantStatus",
     derive = "PartialEq",
-    doc = "One tenant's event plane: a namespace with a worker, and a filtered, dead-lettered Pub/Sub subscription for each of its topics.",
+    doc = "One tenant's event plane: a namespace with a worker, and a filtered, dead-lettered Pub/Sub subscription for each of its topics. The annotation events.livingtwin.io/pause: \"true\" holds all writes for it, but for status and events; condition Paused says what would be written.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status", description = "Whether the whole event plane is as asked"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", description = "Why it is or is not"),
     printcolumn(name = "Subscriptions", type_ = "string", json_path = ".status.subscriptions", description = "Ready ones of all"),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crds::{EventSubscription, Tenant};
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, condition};
 use futures::{Stream, StreamExt as _, TryStreamExt as _, channel::mpsc, future, stream};
 use kube::{
     Client, Resource,
@@ -30,7 +30,7 @@ use crate::{
     },
     runner::{self, Triggers},
     subscription::{self, dead_letters, validate::are_rivals},
-    tenant,
+    tenant::{self, validate::tenant_namespace},
 };
 
 /// The subscriptions of a Tenant are worked on at the same time, and its objects are made one after the other.
@@ -65,7 +65,8 @@ impl Default for Caches {
 /// Runs both controllers until `stop` is done, and then lets running reconciles end.
 pub async fn run(ctx: Arc<Context>, caches: Caches, children: Filling, stop: impl Future<Output = ()>) {
     let client = ctx.client.clone();
-    let (tell, told_tenants, told_subscriptions) = Tell::new(caches.subscriptions.clone());
+    let (tell, told_tenants, told_subscriptions) =
+        Tell::new(caches.tenants.clone(), caches.subscriptions.clone());
     let (news, told) = mpsc::channel(NEWS);
     let dead_letters = dead_letters::follow(Arc::clone(&ctx), news);
 
@@ -136,6 +137,7 @@ fn tenants_of(
         // Its label says for which Tenant those inside may speak.
         if kind == Kind::Namespace {
             tell.subscriptions_in(object.name());
+            tell.tenants_that_wait_for(object.name());
         }
         future::ready(object.tenant().map(ObjectRef::new))
     })
@@ -151,6 +153,7 @@ fn references<K: Resource<DynamicType = ()>>(all: Vec<Arc<K>>) -> impl Iterator<
 struct Tell {
     tenants: mpsc::UnboundedSender<ObjectRef<Tenant>>,
     subscriptions: mpsc::UnboundedSender<ObjectRef<EventSubscription>>,
+    known_tenants: Store<Tenant>,
     known: Namespaced<EventSubscription>,
 }
 
@@ -158,12 +161,16 @@ struct Tell {
 type Told<K> = mpsc::UnboundedReceiver<ObjectRef<K>>;
 
 impl Tell {
-    fn new(known: Namespaced<EventSubscription>) -> (Self, Told<Tenant>, Told<EventSubscription>) {
+    fn new(
+        known_tenants: Store<Tenant>,
+        known: Namespaced<EventSubscription>,
+    ) -> (Self, Told<Tenant>, Told<EventSubscription>) {
         let (tenants, told_tenants) = mpsc::unbounded();
         let (subscriptions, told_subscriptions) = mpsc::unbounded();
         let tell = Self {
             tenants,
             subscriptions,
+            known_tenants,
             known,
         };
         (tell, told_tenants, told_subscriptions)
@@ -174,6 +181,22 @@ impl Tell {
         let _ = self
             .tenants
             .unbounded_send(ObjectRef::new(&one.spec.tenant_ref.name));
+    }
+
+    /// Tenants that wait for the end of this one, or for a change of it: they ask for its id or its namespace.
+    fn tenants_behind(&self, winner: &Tenant) {
+        self.tell_tenants(|one| waits_behind(one, winner));
+    }
+
+    /// Tenants that a namespace is not, or was not, given to.
+    fn tenants_that_wait_for(&self, namespace: Option<&str>) {
+        self.tell_tenants(|one| is_refused(one) && Some(tenant_namespace(one)) == namespace);
+    }
+
+    fn tell_tenants(&self, which: impl Fn(&Tenant) -> bool) {
+        for one in references(self.known_tenants.state_filter(which)) {
+            let _ = self.tenants.unbounded_send(one);
+        }
     }
 
     /// Wherever they are: one in another's namespace is told as well that its Tenant is there.
@@ -203,6 +226,21 @@ impl Tell {
     }
 }
 
+/// Whether a Tenant was refused because another has what it asks for.
+fn is_refused(tenant: &Tenant) -> bool {
+    let ready = condition::find(tenant.conditions(), ConditionType::Ready);
+    let reasons = [Reason::DuplicateTenantId, Reason::NamespaceConflict].map(Reason::as_str);
+    ready.is_some_and(|ready| reasons.contains(&ready.reason.as_str()))
+}
+
+/// Whether a Tenant was refused for what this other one asks for too.
+fn waits_behind(tenant: &Tenant, winner: &Tenant) -> bool {
+    let id = |one: &Tenant| one.spec.id.clone().or_else(|| one.metadata.name.clone());
+    tenant.metadata.uid != winner.metadata.uid
+        && is_refused(tenant)
+        && (id(tenant) == id(winner) || tenant_namespace(tenant) == tenant_namespace(winner))
+}
+
 /// The changes of Tenants that matter; their EventSubscriptions are told of them, and not of what is only status.
 fn tenant_changes(
     client: &Client,
@@ -212,9 +250,11 @@ fn tenant_changes(
     let tell_too = tell.clone();
     let cache = writer.as_reader();
     let seen = decoded::watch(client).reflect(writer);
-    let changes = own_changes(seen, cache, move |change| match change {
-        Change::There(_) => {}
-        Change::Gone(tenant) => tell_too.subscriptions_of(tenant),
+    let changes = own_changes(seen, cache, move |change| {
+        tell_too.tenants_behind(change.object());
+        if let Change::Gone(tenant) = change {
+            tell_too.subscriptions_of(tenant);
+        }
     });
     changes.inspect(move |tenant| tell.subscriptions_of(tenant))
 }

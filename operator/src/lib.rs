@@ -38,6 +38,7 @@ pub mod kubernetes;
 pub mod leader;
 pub mod metrics;
 pub mod monitoring;
+pub mod pause;
 pub mod pubsub;
 pub mod queue;
 pub mod run;

@@ -70,6 +70,8 @@ pub struct Settings {
     pub drain: Drain,
     /// How long after its Tenant went a retained subscription is adopted without being asked.
     pub retain_for: Duration,
+    /// Whether a namespace that the operator made goes with its Tenant, if nothing of anybody else is inside.
+    pub delete_namespaces: bool,
     /// Admin calls per minute that the operator allows itself.
     pub admin_calls_per_minute: u32,
 }

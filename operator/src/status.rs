@@ -121,6 +121,12 @@ impl<'a> Conditions<'a> {
         });
     }
 
+    /// The list without a sum.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Condition> {
+        self.list
+    }
+
     /// Says the three of kstatus, and gives the list with them in front.
     #[must_use]
     pub fn finish(mut self, verdict: &Verdict) -> Vec<Condition> {

@@ -3,11 +3,13 @@
 pub mod apply;
 pub mod binding;
 pub mod brake;
+pub mod contents;
 pub mod desired;
 pub mod finalize;
 pub mod observe;
 pub mod places;
 pub mod plan;
+pub mod pods;
 pub mod reconcile;
 pub mod rollout;
 pub mod scaling;

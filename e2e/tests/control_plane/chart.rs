@@ -147,6 +147,25 @@ fn the_operator_asks_for_no_right_it_could_grow_with() {
     assert!(!objects.iter().any(|one| one["kind"] == "Secret"));
 }
 
+/// A look inside a namespace needs a right to everything in it: nobody has it who did not ask for it.
+#[test]
+fn the_right_to_remove_namespaces_comes_with_the_setting_and_alone() {
+    let rules = |values: &[&str]| {
+        let objects = rendered(values);
+        the("ClusterRole", &objects)["rules"].as_array().unwrap().clone()
+    };
+    let (default, asked) = (rules(&[]), rules(&["--set", "config.deleteNamespaces=true"]));
+    let more: Vec<_> = asked.iter().filter(|rule| !default.contains(rule)).collect();
+    assert_eq!(
+        more,
+        [
+            &serde_json::json!({"apiGroups": [""], "resources": ["namespaces"], "verbs": ["delete"]}),
+            &serde_json::json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["list"]}),
+        ]
+    );
+    assert_eq!(asked.len(), default.len() + 2);
+}
+
 #[test]
 fn every_right_says_why() {
     let text = ["clusterrole", "role"].map(|name| {

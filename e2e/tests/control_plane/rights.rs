@@ -82,8 +82,8 @@ fn used(plane: &ControlPlane) -> BTreeSet<String> {
 }
 
 /// The chart's roles, and their rules, bound to the user that has no others.
-async fn bind(client: &Client) -> BTreeSet<String> {
-    let objects = rendered(&[]);
+pub(super) async fn bind(client: &Client, values: &[&str]) -> BTreeSet<String> {
+    let objects = rendered(values);
     let of = |kind: &str| objects.iter().find(|one| one["kind"] == kind).unwrap()["rules"].clone();
     let (rules, own) = (of("ClusterRole"), of("Role"));
     let subject = json!([{"kind": "User", "name": LIMITED, "apiGroup": "rbac.authorization.k8s.io"}]);
@@ -195,7 +195,7 @@ async fn the_operator_has_the_rights_it_uses_and_uses_those_it_has() {
     let client = plane.client(ADMIN).await.unwrap();
     install_crds(&client).await.unwrap();
     let kubelet = tokio::spawn(play_kubelet(client.clone()));
-    let granted = bind(&client).await;
+    let granted = bind(&client, &[]).await;
     let emulator = Emulator::builder().start().await.unwrap();
     // What was made and not answered has to be looked at.
     emulator.add_fault(Fault::lose_reply("Publisher.CreateTopic", 1));

@@ -6,7 +6,7 @@ use crds::label;
 use kube::{
     Api, Client, Resource, ResourceExt as _,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
-    core::NamespaceResourceScope,
+    core::{NamespaceResourceScope, PartialObjectMeta, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -82,29 +82,50 @@ pub async fn delete(client: &Client, key: &Key, uid: Option<&str>) -> kube::Resu
     }
 }
 
-/// One finalizer on or off; gives the object as it is then. The resourceVersion goes along, so that nobody's change is
-/// undone.
+/// The finalizer on; gives the object as it is then. The resourceVersion goes along, so that nobody's change is undone.
 ///
 /// # Errors
 /// What the API server says; 409 when somebody was faster, and then the next reconcile tries again.
-pub async fn set_finalizer<K>(api: &Api<K>, object: &K, present: bool) -> kube::Result<K>
+pub async fn set_finalizer<K>(api: &Api<K>, object: &K) -> kube::Result<K>
 where
     K: Resource + Clone + DeserializeOwned + Debug,
 {
+    let patch = Patch::Merge(finalizers(object, true));
+    api.patch(&object.name_any(), &PatchParams::default(), &patch)
+        .await
+}
+
+/// The finalizer off; an object that is gone holds nothing any more. The answer is read in metadata only, so that an object
+/// that does not decode can go too.
+///
+/// # Errors
+/// As for [`set_finalizer`].
+pub async fn remove_finalizer<K>(api: &Api<K>, object: &K) -> kube::Result<()>
+where
+    K: Resource + Clone,
+{
+    let patch = Patch::Merge(finalizers(object, false));
+    let request = Request::new(api.resource_url())
+        .patch(&object.name_any(), &PatchParams::default(), &patch)
+        .map_err(kube::Error::BuildRequest)?;
+    match api
+        .clone()
+        .into_client()
+        .request::<PartialObjectMeta>(request)
+        .await
+    {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+fn finalizers(object: &impl Resource, present: bool) -> serde_json::Value {
     let mut finalizers = object.finalizers().to_vec();
     finalizers.retain(|one| one != label::FINALIZER);
     if present {
         finalizers.push(label::FINALIZER.to_owned());
     }
-    let patch = json!({"metadata": {"finalizers": finalizers, "resourceVersion": object.resource_version()}});
-    match api
-        .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
-        .await
-    {
-        // Gone already: then it holds nothing any more.
-        Err(kube::Error::Api(status)) if status.code == 404 && !present => Ok(object.clone()),
-        other => other,
-    }
+    json!({"metadata": {"finalizers": finalizers, "resourceVersion": object.resource_version()}})
 }
 
 /// Sets an annotation; gives the object as it is then. The resourceVersion goes along, so that it is decided on what is there.
@@ -121,13 +142,14 @@ where
         .await
 }
 
-/// Writes a status, unless it is what is there.
+/// Writes a status, unless it is what is there. The answer is read in metadata only, so that an object that does not decode
+/// can say so.
 ///
 /// # Errors
 /// What the API server says.
 pub async fn set_status<K, S>(api: &Api<K>, name: &str, before: Option<&S>, status: &S) -> kube::Result<bool>
 where
-    K: Resource + Clone + DeserializeOwned + Debug,
+    K: Resource + Clone,
     S: Serialize + PartialEq,
 {
     if before == Some(status) {
@@ -143,12 +165,14 @@ where
             after.entry(gone).or_insert(serde_json::Value::Null);
         }
     }
-    api.patch_status(
-        name,
-        &PatchParams::default(),
-        &Patch::Merge(json!({"status": patch})),
-    )
-    .await?;
+    let patch = Patch::Merge(json!({"status": patch}));
+    let request = Request::new(api.resource_url())
+        .patch_subresource("status", name, &PatchParams::default(), &patch)
+        .map_err(kube::Error::BuildRequest)?;
+    api.clone()
+        .into_client()
+        .request::<PartialObjectMeta>(request)
+        .await?;
     Ok(true)
 }
 

@@ -96,6 +96,7 @@ impl ConfigFile {
                 margin: within("drain.margin", self.drain.margin, 300, 1, 86_400)?.get(),
             },
             retain_for: self.retain_for.get(),
+            delete_namespaces: self.delete_namespaces,
             admin_calls_per_minute: scaled(self.quota.admin_calls_per_minute, self.quota.share),
             project,
         })

@@ -74,6 +74,9 @@ pub struct ConfigFile {
     /// How long a retained subscription is adopted without being asked.
     #[serde(default = "default_retain_for")]
     pub retain_for: Span,
+    /// Whether a namespace that the operator made goes with its Tenant.
+    #[serde(default)]
+    pub delete_namespaces: bool,
     /// The budget for admin calls.
     #[serde(default)]
     pub quota: Quota,

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use crds::{EventSubscription, Tenant, label};
+use crds::{EventSubscription, Reason, Tenant, label};
 use events::{SubscriptionName, TenantId};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::{
     apply,
-    finalize::{self, Kept},
+    finalize::{self, Fate, Kept},
     observe,
     ownership::{Role, Rules},
-    reconcile::{surroundings, tenant},
+    reconcile::{is_held, say_pause, surroundings},
     status, validate,
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
     failure::Failure,
     identity::Identity,
     kubernetes::write,
+    pause,
     pubsub::inventory::Owner,
     tenant::{binding::Standing, validate as tenant_rules},
 };
@@ -38,8 +39,16 @@ pub(super) async fn delete(subscription: &EventSubscription, ctx: &Context) -> R
         .annotations()
         .get(label::ABANDON)
         .is_some_and(|value| value == "true");
-    if !abandoned && let Err(failure) = clean_up(subscription, ctx).await {
-        let status = status::terminating(subscription, &failure, Timestamp::now());
+    let cleaned = if abandoned {
+        Ok(())
+    } else if is_held(subscription, ctx) {
+        Err(pause::deletion())
+    } else {
+        clean_up(subscription, ctx).await
+    };
+    if let Err(failure) = cleaned {
+        let mut status = status::terminating(subscription, &failure, Timestamp::now());
+        say_pause(subscription, ctx, &mut status, None);
         let api = write::api_of(&ctx.client, subscription);
         write::set_status(
             &api,
@@ -48,33 +57,41 @@ pub(super) async fn delete(subscription: &EventSubscription, ctx: &Context) -> R
             &status,
         )
         .await?;
-        return Err(failure);
+        return match failure.reason == Reason::Paused {
+            true => Ok(Next::Resync),
+            false => Err(failure),
+        };
     }
-    write::set_finalizer(&write::api_of(&ctx.client, subscription), subscription, false).await?;
+    write::remove_finalizer(&write::api_of(&ctx.client, subscription), subscription).await?;
     Ok(Next::Change)
 }
 
 async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(), Failure> {
-    // One outside its Tenant's namespace never had anything, whatever its status says.
-    let namespace = subscription.namespace().unwrap_or_default();
-    let labelled = ctx.children.tenant_of_namespace(&namespace);
-    let tenant = tenant(subscription, ctx);
-    if !validate::is_at_home(subscription, labelled.as_deref(), tenant.as_deref()) {
-        return Ok(());
-    }
-    if let Some(heir) = validate::heir(subscription, &surroundings(subscription, ctx).siblings) {
-        let (name, namespace) = (subscription.name_any(), subscription.namespace());
-        tracing::info!(name, namespace, heir, "What it had is another's from now on.");
-        return Ok(());
-    }
-    let kept = kept(subscription, tenant.as_deref(), ctx).await?;
-    let stamp = validate::stamp(subscription, id_of(tenant.as_deref()), &ctx.settings);
+    let (name, namespace) = (subscription.name_any(), subscription.namespace());
+    let around = surroundings(subscription, ctx);
+    let policy = match finalize::fate(subscription, &around, &ctx.settings.catalogue) {
+        Fate::HadNothing => return Ok(()),
+        Fate::Heir(heir) => {
+            tracing::info!(name, namespace, heir, "What it had is another's from now on.");
+            return Ok(());
+        }
+        Fate::MadeAgain => {
+            tracing::info!(
+                name,
+                namespace,
+                "Its Tenant still asks for its topic, and makes it again: nothing changes in Pub/Sub."
+            );
+            return Ok(());
+        }
+        Fate::Release(policy) => policy,
+    };
+    let kept = kept(subscription, around.tenant.as_deref(), ctx).await?;
+    let stamp = validate::stamp(subscription, id_of(around.tenant.as_deref()), &ctx.settings);
     let rules = Rules::unasked(ctx.settings.retain_for);
-    let policy = validate::deletion_policy(subscription, tenant.as_deref());
     let plan = finalize::release(
         &kept,
         policy,
-        &identity(tenant.as_deref(), ctx),
+        &identity(around.tenant.as_deref(), ctx),
         &stamp,
         &rules,
         Timestamp::now(),
@@ -82,8 +99,8 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await;
     if outcome.applied > 0 {
         tracing::info!(
-            name = subscription.name_any(),
-            namespace = subscription.namespace(),
+            name,
+            namespace,
             ?policy,
             writes = outcome.applied,
             "Cleaned up: {plan}."

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{AccessVerified, EventSubscription, Reason, Tenant, label};
+use crds::{
+    AccessVerified, Conditioned as _, EventSubscription, EventSubscriptionStatus, Reason, Tenant, label,
+};
 use events::SubscriptionName;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -28,7 +30,8 @@ use crate::{
     context::{Context, Next},
     failure::Failure,
     identity::Account,
-    kubernetes::{Key, Kind, write},
+    kubernetes::{Key, Kind, decoded, write},
+    pause::{self, Pause, is_paused},
     pubsub::Resource,
     queue::is_kept,
     tenant::desired::WORKER,
@@ -54,18 +57,24 @@ pub async fn reconcile(subscription: Arc<EventSubscription>, ctx: Arc<Context>) 
 
 async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, Failure> {
     ctx.filled().await?;
+    if let Err(failure) = decoded::understood(subscription) {
+        say(subscription, ctx, &Progress::Invalid(&failure), None).await?;
+        return Err(failure);
+    }
+    let paused = is_held(subscription, ctx);
     let api = write::api_of(&ctx.client, subscription);
     // Before the first write to Pub/Sub, so that nothing made can be forgotten. Work goes on with what the API server
     // answers: the cache does not know of it yet.
     let finalized;
-    let subscription = if subscription
-        .finalizers()
-        .iter()
-        .any(|one| one == label::FINALIZER)
+    let subscription = if paused
+        || subscription
+            .finalizers()
+            .iter()
+            .any(|one| one == label::FINALIZER)
     {
         subscription
     } else {
-        finalized = write::set_finalizer(&api, subscription, true).await?;
+        finalized = write::set_finalizer(&api, subscription).await?;
         &finalized
     };
     let mut around = surroundings(subscription, ctx);
@@ -73,11 +82,11 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
     let valid = match validate(subscription, &around, &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
-            say(subscription, ctx, &Progress::Invalid(&failure)).await?;
+            say(subscription, ctx, &Progress::Invalid(&failure), None).await?;
             return Err(failure);
         }
     };
-    match converge(subscription, &valid, ctx).await {
+    match converge(subscription, &valid, paused, ctx).await {
         Ok((plan, outcome, access)) => {
             let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
             let kept = kept.into_iter().chain(&plan.former_dead_letters);
@@ -92,8 +101,12 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
                 subscription,
                 ctx,
                 &Progress::Planned(&valid, &plan, &outcome, &known),
+                Some(plan.to_string()),
             )
             .await?;
+            if paused {
+                return Ok(Next::Resync);
+            }
             let next = next(&plan);
             let done = Plan {
                 steps: plan.steps.into_iter().take(outcome.applied).collect(),
@@ -106,7 +119,7 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
             outcome.failure.map_or(Ok(next), Err)
         }
         Err(failure) => {
-            say(subscription, ctx, &Progress::Unplanned(&valid, &failure)).await?;
+            say(subscription, ctx, &Progress::Unplanned(&valid, &failure), None).await?;
             Err(failure)
         }
     }
@@ -170,11 +183,17 @@ fn next(plan: &Plan) -> Next {
 async fn converge(
     subscription: &EventSubscription,
     valid: &Valid,
+    paused: bool,
     ctx: &Context,
 ) -> Result<(Plan, Outcome, Option<AccessVerified>), Failure> {
     let principals = principals(valid, subscription, ctx).await?; // I/O: reads, remembered
     let desired = desired(valid, &principals, &ctx.settings); // pure
     let mut plan = look(valid, &desired, subscription, ctx).await?; // I/O: reads, then pure
+    if paused {
+        let failure = (!plan.is_empty()).then(|| pause::held(&plan));
+        let access = seen(subscription, &desired, &plan, ctx);
+        return Ok((plan, Outcome { applied: 0, failure }, access));
+    }
     // Topics are shared: whoever waits here finds them made by the one before.
     let _turn = if plan.touches_topics() {
         let turn = ctx.turns.take(&valid.topic).await;
@@ -274,7 +293,7 @@ async fn principals(
     Ok(Principals::new(project, worker))
 }
 
-pub(super) fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
+fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
     ctx.tenants
         .get(&ObjectRef::new(&subscription.spec.tenant_ref.name))
 }
@@ -289,12 +308,40 @@ pub(super) fn surroundings(subscription: &EventSubscription, ctx: &Context) -> S
     }
 }
 
+/// Whether its Tenant is paused.
+pub(super) fn is_held(subscription: &EventSubscription, ctx: &Context) -> bool {
+    tenant(subscription, ctx).is_some_and(|tenant| is_paused(&tenant))
+}
+
+pub(super) fn say_pause(
+    subscription: &EventSubscription,
+    ctx: &Context,
+    status: &mut EventSubscriptionStatus,
+    open: Option<String>,
+) {
+    let pause = match is_held(subscription, ctx) {
+        true => Pause::Yes(open),
+        false => Pause::No,
+    };
+    let generation = subscription.metadata.generation;
+    pause::say(
+        &mut status.conditions,
+        subscription.conditions(),
+        generation,
+        &pause,
+        Timestamp::now(),
+    );
+}
+
+/// Writes status; `open` is the plan that is held while the Tenant is paused.
 async fn say(
     subscription: &EventSubscription,
     ctx: &Context,
     progress: &Progress<'_>,
+    open: Option<String>,
 ) -> Result<(), Failure> {
-    let status = status::status(subscription, progress, Timestamp::now());
+    let mut status = status::status(subscription, progress, Timestamp::now());
+    say_pause(subscription, ctx, &mut status, open);
     let api = write::api_of(&ctx.client, subscription);
     write::set_status(
         &api,

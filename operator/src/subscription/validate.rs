@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use super::ownership::{Rules, Stamp};
 use crate::{
     failure::Failure,
-    kubernetes::field_owners::others_wrote_a_spec,
+    kubernetes::{decoded, field_owners::others_wrote_a_spec},
     settings::Settings,
     tenant::{
         binding::{Place, Standing},
@@ -123,6 +123,12 @@ fn its_tenant<'a>(subscription: &EventSubscription, around: &'a Surroundings) ->
             "There is no Tenant {name:?}; apply it, or correct spec.tenantRef.name."
         ))
     })?;
+    if let Err(failure) = decoded::understood(tenant) {
+        return Err(Failure {
+            message: format!("Of Tenant {name:?}: {}", failure.message),
+            ..failure
+        });
+    }
     if tenant.metadata.deletion_timestamp.is_some() {
         return Err(not_found(format!("Tenant {name:?} is being deleted.")));
     }
@@ -325,10 +331,13 @@ pub fn are_rivals(this: &EventSubscription, other: &EventSubscription) -> bool {
         && other.spec.tenant_ref == this.spec.tenant_ref
 }
 
-/// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since.
+/// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since. Where it does not decode, nobody
+/// knows what the hand meant.
 #[must_use]
 pub fn is_generated(subscription: &EventSubscription) -> bool {
-    subscription.labels().contains_key(label::GENERATED) && !others_wrote_a_spec(&subscription.metadata)
+    subscription.labels().contains_key(label::GENERATED)
+        && decoded::problem(subscription).is_none()
+        && !others_wrote_a_spec(&subscription.metadata)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Pure: what the deletion of a Tenant does next. The worker goes first, so that nothing is handled while its
-//! subscriptions go; then the EventSubscriptions, each by its own policy; then the namespace, if the operator made it,
-//! the policy is Delete and nobody else's workload is inside.
+//! subscriptions go; then the EventSubscriptions, each by its own policy. The namespace stays, unless the operator made it,
+//! the policy is Delete, the configuration allows it and nothing of anybody else is inside.
 
 use crds::DeletionPolicy;
 
-use super::{observe::NamespaceState, plan::Action};
-use crate::kubernetes::{Key, Kind};
+use super::{contents, observe::NamespaceState, plan::Action};
+use crate::kubernetes::Key;
 
 /// What is left of a Tenant.
 #[derive(Debug, Clone)]
@@ -18,8 +18,6 @@ pub struct Remains {
     pub pods: bool,
     /// Its EventSubscriptions with their uids, and whether their deletion has begun.
     pub subscriptions: Vec<(Key, Option<String>, bool)>,
-    /// Whether the namespace holds a pod that is not the worker's.
-    pub foreign_pods: bool,
 }
 
 /// What comes next.
@@ -29,13 +27,13 @@ pub enum Next {
     Do(Vec<Action>, String),
     /// Nothing to write; waits for what was begun.
     Wait(String),
-    /// Nothing is left: the finalizer may go, after these writes.
-    Finish(Vec<Action>),
+    /// Nothing is left but the namespace.
+    Finish,
 }
 
 /// Decides.
 #[must_use]
-pub fn next(remains: &Remains, policy: DeletionPolicy) -> Next {
+pub fn next(remains: &Remains) -> Next {
     if let Some((key, uid, going)) = &remains.worker {
         let why = "The worker stops.".to_owned();
         return match going {
@@ -61,17 +59,45 @@ pub fn next(remains: &Remains, policy: DeletionPolicy) -> Next {
             Next::Do(actions, why)
         };
     }
-    let (name, state) = &remains.namespace;
-    let may_go = *state == NamespaceState::Made && policy == DeletionPolicy::Delete && !remains.foreign_pods;
-    Next::Finish(match may_go {
-        true => vec![Action::Delete(
-            Key {
-                kind: Kind::Namespace,
-                namespace: None,
-                name: name.clone(),
-            },
-            None,
-        )],
-        false => vec![],
-    })
+    Next::Finish
+}
+
+/// What becomes of the namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamespaceEnd {
+    /// It was there before the Tenant, or is gone: that is nobody's news.
+    NotOurs,
+    /// It stays, and people are told how to remove it.
+    Stays(String),
+    /// It goes.
+    Goes,
+}
+
+/// Whether a look inside could let a namespace go.
+#[must_use]
+pub fn may_go(state: &NamespaceState, policy: DeletionPolicy) -> bool {
+    *state == NamespaceState::Made && policy == DeletionPolicy::Delete
+}
+
+/// Decides about the namespace; `foreign` is what is inside of somebody else's, where the operator looked.
+#[must_use]
+pub fn namespace_end(
+    (name, state): &(String, NamespaceState),
+    policy: DeletionPolicy,
+    foreign: Option<&[String]>,
+) -> NamespaceEnd {
+    if *state != NamespaceState::Made {
+        return NamespaceEnd::NotOurs;
+    }
+    let why = match foreign {
+        Some([]) if may_go(state, policy) => return NamespaceEnd::Goes,
+        Some(foreign) if may_go(state, policy) => format!(
+            ", because not all in it is the Tenant's: {}",
+            contents::first_few(foreign)
+        ),
+        _ => ", with everything that is in it".to_owned(),
+    };
+    NamespaceEnd::Stays(format!(
+        "Namespace {name:?} stays{why}. To remove both: kubectl delete namespace {name}"
+    ))
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use crds::{Tenant, label};
+use crds::{ConditionType, Conditioned as _, Tenant, condition, label};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     context::Context,
-    kubernetes::{Key, Kind},
+    kubernetes::{Key, Kind, decoded},
+    pause::is_paused,
 };
 
 /// Whose the tenant's namespace is.
@@ -89,9 +90,18 @@ pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::R
 pub fn fleet(ctx: &Context) -> Vec<Member> {
     let worker_of = |tenant: &Arc<Tenant>| {
         let key = worker_key(Kind::Deployment, tenant_namespace(tenant));
-        Member::of(&ctx.children.get(&key)?, &tenant.name_any())
+        Member::of(&ctx.children.get(&key)?, &tenant.name_any(), is_held(tenant))
     };
     ctx.tenants.state().iter().filter_map(worker_of).collect()
+}
+
+/// Whether anything keeps a Tenant's worker from a change of all workers, for longer than a moment.
+fn is_held(tenant: &Tenant) -> bool {
+    let settles = condition::find(tenant.conditions(), ConditionType::NamespaceReady);
+    is_paused(tenant)
+        || tenant.metadata.deletion_timestamp.is_some()
+        || decoded::problem(tenant).is_some()
+        || settles.is_none_or(|condition| condition.status != "True")
 }
 
 fn state(live: &Value, tenant: &str) -> NamespaceState {

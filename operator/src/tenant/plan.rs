@@ -73,7 +73,13 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
     let roll = |manifest: &Manifest| {
         let live = observed.objects.get(&manifest.key);
         let change = rollout::change(manifest, live);
-        let now = change != Change::None && (change != Change::Fleet || turn == Turn::Go);
+        // KEDA takes a worker to zero without asking: whether it was ready has to be written down before.
+        let note = desired.scaled_object.is_some() && live.is_some_and(|live| !rollout::is_noted(live));
+        let now = match change {
+            Change::None => note,
+            Change::Fleet => turn == Turn::Go,
+            Change::Own => true,
+        };
         now.then(|| Action::Apply(rollout::noted_on(manifest, live, change)))
     };
     actions.extend(desired.ground.iter().filter_map(apply));

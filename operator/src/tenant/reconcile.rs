@@ -2,19 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, condition, label};
+use crds::{
+    ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition, label,
+};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _, api::ListParams, runtime::events::EventType};
+use kube::{Api, ResourceExt as _, runtime::events::EventType};
 use tokio::time::Instant;
 
 use super::{
     apply,
     brake::{self, Brake},
+    contents,
     desired::{self, Desired, desired},
-    finalize::{self, Remains},
+    finalize::{self, NamespaceEnd, Remains},
     observe::{NamespaceState, Observed, fleet, observe},
-    plan::{Plan, plan},
+    plan::{Action, Plan, plan},
+    pods,
     rollout::{self, Change, Turn},
     scaling::Mode,
     status::{self, Parts, Progress},
@@ -23,7 +26,8 @@ use super::{
 use crate::{
     context::{Context, Next},
     failure::{Class, Failure},
-    kubernetes::{Key, Kind, write},
+    kubernetes::{Key, Kind, decoded, write},
+    pause::{self, Pause, is_paused},
     queue::is_kept,
     status::Verdict,
     subscription::strays,
@@ -53,21 +57,29 @@ fn api(ctx: &Context) -> Api<Tenant> {
 
 async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     ctx.filled().await?;
+    if let Err(failure) = decoded::understood(tenant) {
+        say(tenant, ctx, &Progress::Invalid(&failure), None).await?;
+        return Err(failure);
+    }
+    let paused = is_paused(tenant);
     // Work goes on with what the API server answers: the cache does not know of it yet.
     let finalized;
-    let tenant = if tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
+    let tenant = if paused || tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
         tenant
     } else {
-        finalized = write::set_finalizer(&api(ctx), tenant, true).await?;
+        finalized = write::set_finalizer(&api(ctx), tenant).await?;
         &finalized
     };
     let mut valid = match validate::validate(tenant, &ctx.tenants.state(), &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
-            say(tenant, ctx, &Progress::Invalid(&failure)).await?;
+            say(tenant, ctx, &Progress::Invalid(&failure), None).await?;
             return Err(failure);
         }
     };
+    if paused {
+        return hold(tenant, &valid, ctx).await;
+    }
     let bound;
     let (moving, written) = bind(tenant, &mut valid, ctx).await?;
     let tenant = match written {
@@ -87,7 +99,7 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
                 ..parts(&valid, &plan, outcome.applied, mode, ctx)
             };
             let progress = Progress::Written(&valid, &parts, outcome.failure.as_ref());
-            say(tenant, ctx, &progress).await?;
+            say(tenant, ctx, &progress, None).await?;
             if is_kept(tenant) {
                 for action in plan.actions.iter().take(outcome.applied) {
                     ctx.metrics.repaired("Tenant", action.as_str());
@@ -112,7 +124,7 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
             outcome.failure.map_or(Ok(next), Err)
         }
         Err(failure) => {
-            say(tenant, ctx, &Progress::Unplanned(&valid, &failure)).await?;
+            say(tenant, ctx, &Progress::Unplanned(&valid, &failure), None).await?;
             Err(failure)
         }
     }
@@ -166,6 +178,38 @@ async fn come(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<(Brake, O
     }
 }
 
+/// A paused Tenant: everything but the writes. A change of all workers does not come to it, and is no reason not to be ready.
+async fn hold(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<Next, Failure> {
+    let mode = Mode::of(valid, &ctx.settings, ctx.children.have_keda());
+    let (all, own) = match both_plans(valid, &mode, ctx).await {
+        Ok(plans) => plans,
+        Err(failure) => {
+            say(tenant, ctx, &Progress::Unplanned(valid, &failure), None).await?;
+            return Err(failure);
+        }
+    };
+    let open = |plan: &Plan| {
+        let actions: Vec<_> = plan.actions.iter().map(ToString::to_string).collect();
+        actions.join("; ")
+    };
+    let failure = (!own.actions.is_empty()).then(|| pause::held(open(&own)));
+    let parts = parts(valid, &all, 0, mode, ctx);
+    let progress = Progress::Written(valid, &parts, failure.as_ref());
+    say(tenant, ctx, &progress, Some(open(&all))).await?;
+    Ok(Next::Resync)
+}
+
+/// What would be written, and what of it without a change of all workers.
+async fn both_plans(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, Plan), Failure> {
+    let children = children(valid, ctx);
+    let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?;
+    let observed = observe(valid, &desired, ctx).await?;
+    Ok((
+        plan(valid, &desired, &observed, Turn::Go)?,
+        plan(valid, &desired, &observed, Turn::Wait(0))?,
+    ))
+}
+
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
 async fn converge(
     tenant: &Tenant,
@@ -213,6 +257,7 @@ fn turn(valid: &Valid, desired: &Desired, observed: &Observed, ctx: &Context) ->
     }
     ctx.wave.turn(
         &valid.namespace,
+        live.is_some_and(rollout::is_awake),
         rollout::version(&desired.deployment),
         ctx.settings.rollout.max_concurrent,
         || fleet(ctx),
@@ -259,22 +304,28 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         .get(label::ABANDON)
         .is_none_or(|value| value != "true")
     {
-        let (verdict, next) = match end(tenant, ctx).await {
+        let ended = match is_paused(tenant) {
+            true => Err(pause::deletion()),
+            false => end(tenant, ctx).await,
+        };
+        let (verdict, next) = match ended {
             Ok(None) => {
-                write::set_finalizer(&api(ctx), tenant, false).await?;
+                write::remove_finalizer(&api(ctx), tenant).await?;
                 return Ok(Next::Change);
             }
+            Err(failure) if failure.reason == Reason::Paused => (Verdict::failed(&failure), Ok(Next::Resync)),
             Ok(Some(why)) => (
                 Verdict::working(Reason::Terminating, why),
                 Ok(Next::Soon(DELETION_POLL)),
             ),
             Err(failure) => (Verdict::failed(&failure), Err(failure)),
         };
-        let status = status::terminating(tenant, &verdict, Timestamp::now());
+        let mut status = status::terminating(tenant, &verdict, Timestamp::now());
+        say_pause(tenant, &mut status, None);
         write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await?;
         return next;
     }
-    write::set_finalizer(&api(ctx), tenant, false).await?;
+    write::remove_finalizer(&api(ctx), tenant).await?;
     Ok(Next::Change)
 }
 
@@ -302,15 +353,50 @@ async fn step(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure>
     if matches!(remains.namespace.1, NamespaceState::Foreign(_)) {
         return Ok(None);
     }
-    let (actions, why) = match finalize::next(&remains, tenant.spec.deletion_policy.unwrap_or_default()) {
+    let (actions, why) = match finalize::next(&remains) {
         finalize::Next::Do(actions, why) => (actions, Some(why)),
         finalize::Next::Wait(why) => (vec![], Some(why)),
-        finalize::Next::Finish(actions) => (actions, None),
+        finalize::Next::Finish => (leave(tenant, &remains.namespace, ctx).await?, None),
     };
     match apply::apply(&ctx.client, &ctx.metrics, &actions).await.failure {
         Some(failure) => Err(failure),
         None => Ok(why),
     }
+}
+
+/// The last step: the namespace goes, or people are told that it stays.
+async fn leave(
+    tenant: &Tenant,
+    namespace: &(String, NamespaceState),
+    ctx: &Context,
+) -> Result<Vec<Action>, Failure> {
+    let policy = tenant.spec.deletion_policy.unwrap_or_default();
+    let foreign = match ctx.settings.delete_namespaces && finalize::may_go(&namespace.1, policy) {
+        true => {
+            let contents = contents::look(&ctx.client, &namespace.0).await?;
+            Some(contents::foreign(&contents, &tenant.uid().unwrap_or_default()))
+        }
+        false => None,
+    };
+    Ok(
+        match finalize::namespace_end(namespace, policy, foreign.as_deref()) {
+            NamespaceEnd::NotOurs => vec![],
+            NamespaceEnd::Goes => {
+                let key = Key {
+                    kind: Kind::Namespace,
+                    namespace: None,
+                    name: namespace.0.clone(),
+                };
+                let uid = ctx.children.uid(&key);
+                vec![Action::Delete(key, uid)]
+            }
+            NamespaceEnd::Stays(note) => {
+                tracing::info!(name = tenant.name_any(), "{note}");
+                ctx.tell(tenant, EventType::Normal, "NamespaceStays", note).await;
+                vec![]
+            }
+        },
+    )
 }
 
 async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
@@ -359,25 +445,43 @@ async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
             (key, one.uid(), one.metadata.deletion_timestamp.is_some())
         })
         .collect();
-    let pods = Api::<Pod>::namespaced(ctx.client.clone(), namespace)
-        .list_metadata(&ListParams::default())
-        .await?;
-    let (ours, foreign): (Vec<_>, Vec<_>) = pods.items.iter().partition(|pod| {
-        pod.labels()
-            .get("app.kubernetes.io/name")
-            .is_some_and(|name| name == desired::WORKER)
-    });
+    let pods = match worker {
+        // Its controller takes its pods along before it goes.
+        Some(_) => false,
+        None => pods::run(&ctx.client, namespace).await?,
+    };
     Ok(Remains {
         namespace: (namespace.to_owned(), state),
         worker,
-        pods: !ours.is_empty(),
+        pods,
         subscriptions,
-        foreign_pods: !foreign.is_empty(),
     })
 }
 
-async fn say(tenant: &Tenant, ctx: &Context, progress: &Progress<'_>) -> Result<(), Failure> {
-    let status = status::status(tenant, progress, Timestamp::now());
+fn say_pause(tenant: &Tenant, status: &mut TenantStatus, open: Option<String>) {
+    let pause = match is_paused(tenant) {
+        true => Pause::Yes(open),
+        false => Pause::No,
+    };
+    let generation = tenant.metadata.generation;
+    pause::say(
+        &mut status.conditions,
+        tenant.conditions(),
+        generation,
+        &pause,
+        Timestamp::now(),
+    );
+}
+
+/// Writes status; `open` is the plan that is held while the Tenant is paused.
+async fn say(
+    tenant: &Tenant,
+    ctx: &Context,
+    progress: &Progress<'_>,
+    open: Option<String>,
+) -> Result<(), Failure> {
+    let mut status = status::status(tenant, progress, Timestamp::now());
+    say_pause(tenant, &mut status, open);
     let written = write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await;
     // Written against a Tenant that changed meanwhile: the change comes as an event, and the next look says it anew.
     written.map(|_| ()).map_err(|error| {

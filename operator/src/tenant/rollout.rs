@@ -1,8 +1,12 @@
 //! Pure: whose turn it is. A new default image or another setting of the operator's changes every worker; they change a few
 //! at a time, and no more of them once one that was ready does not become ready again.
 //!
-//! What has to be remembered stands on the Deployments themselves: which version of the fleet's settings each has, and
-//! whether it was ready when it got it. So a rollout goes on where it was when the operator starts again.
+//! Workers that run are the canaries: one at zero proves nothing, and would take a bad image at once. Those at zero follow when
+//! every one that runs has changed and is settled.
+//!
+//! What has to be remembered stands on the Deployments themselves: which version of the fleet's settings each has, whether
+//! it was ready when it got it, and whether it was ready when it ran last. So a rollout goes on where it was when the operator
+//! starts again.
 
 use crds::label;
 use serde_json::Value;
@@ -17,6 +21,8 @@ pub mod annotation {
     pub const OWN: &str = "events.livingtwin.io/tenant-version";
     /// Whether the worker was ready when it got its fleet version.
     pub const WAS_READY: &str = "events.livingtwin.io/was-ready";
+    /// Whether the worker was ready when it ran last: at zero nothing else tells.
+    pub const LAST_READY: &str = "events.livingtwin.io/last-ready";
 }
 
 /// Why a Deployment is to be written.
@@ -46,16 +52,45 @@ pub fn change(wanted: &Manifest, live: Option<&Value>) -> Change {
     }
 }
 
-/// The manifest to write, with whether the worker was ready before it gets another fleet version.
+/// Whether any pods are wanted.
+#[must_use]
+pub fn is_awake(live: &Value) -> bool {
+    live.pointer("/spec/replicas") != Some(&Value::from(0))
+}
+
+/// What a worker that runs says of its readiness; nothing while it is at zero or changes.
+fn readiness(live: &Value) -> Option<bool> {
+    match state(live) {
+        State::Settled if is_awake(live) => Some(true),
+        State::Failed => Some(false),
+        State::Settled | State::Rolling => None,
+    }
+}
+
+/// Whether what is noted of the worker's readiness is no longer so, on a worker that may be at zero the next time.
+#[must_use]
+pub fn is_noted(live: &Value) -> bool {
+    readiness(live).is_none_or(|ready| noted(live, annotation::LAST_READY) == Some(word(ready)))
+}
+
+const fn word(yes: bool) -> &'static str {
+    if yes { "true" } else { "false" }
+}
+
+/// The manifest to write, with whether the worker was ready before it gets another fleet version, and when it ran last.
 #[must_use]
 pub fn noted_on(manifest: &Manifest, live: Option<&Value>, change: Change) -> Manifest {
-    let runs = |live: &Value| live.pointer("/spec/replicas") != Some(&Value::from(0));
+    let is_noted = |key: &str| live.and_then(|live| noted(live, key)) == Some("true");
+    let last_ready = live
+        .and_then(readiness)
+        .unwrap_or_else(|| is_noted(annotation::LAST_READY));
     let was_ready = match change {
-        Change::Fleet => live.is_some_and(|live| runs(live) && state(live) == State::Settled),
+        Change::Fleet => live.is_some_and(|live| match is_awake(live) {
+            true => state(live) == State::Settled,
+            false => last_ready,
+        }),
         // What was noted stays, or this write would take it away.
-        Change::Own | Change::None => {
-            live.and_then(|live| noted(live, annotation::WAS_READY)) == Some("true")
-        }
+        Change::Own | Change::None => is_noted(annotation::WAS_READY),
     };
     let mut manifest = manifest.clone();
     let annotations = manifest
@@ -63,10 +98,12 @@ pub fn noted_on(manifest: &Manifest, live: Option<&Value>, change: Change) -> Ma
         .pointer_mut("/metadata/annotations")
         .and_then(Value::as_object_mut);
     if let Some(annotations) = annotations {
-        annotations.insert(
-            annotation::WAS_READY.to_owned(),
-            Value::from(was_ready.to_string()),
-        );
+        for (key, yes) in [
+            (annotation::WAS_READY, was_ready),
+            (annotation::LAST_READY, last_ready),
+        ] {
+            annotations.insert(key.to_owned(), Value::from(word(yes)));
+        }
     }
     manifest
 }
@@ -122,6 +159,10 @@ pub struct Member {
     pub version: Option<String>,
     /// Whether it was ready when it got it.
     pub was_ready: bool,
+    /// Whether any pods are wanted.
+    pub awake: bool,
+    /// Whether anything keeps it from another version, such as a Tenant that is paused: nobody waits for it.
+    pub held: bool,
     /// How it does.
     pub state: State,
 }
@@ -129,7 +170,7 @@ pub struct Member {
 impl Member {
     /// Reads it from its Deployment; none, if that is not labelled as this Tenant's.
     #[must_use]
-    pub fn of(live: &Value, tenant: &str) -> Option<Self> {
+    pub fn of(live: &Value, tenant: &str, held: bool) -> Option<Self> {
         let labels = live.pointer("/metadata/labels")?;
         if labels.get(label::TENANT)?.as_str() != Some(tenant) {
             return None;
@@ -138,6 +179,8 @@ impl Member {
             namespace: live.pointer("/metadata/namespace")?.as_str()?.to_owned(),
             version: noted(live, annotation::FLEET).map(str::to_owned),
             was_ready: noted(live, annotation::WAS_READY) == Some("true"),
+            awake: is_awake(live),
+            held,
             state: state(live),
         })
     }
@@ -148,10 +191,14 @@ impl Member {
 pub struct Tally {
     /// Have it, and are settled or were broken before.
     pub done: Vec<String>,
-    /// Are getting it.
+    /// Are getting it, and run.
     pub rolling: Vec<String>,
+    /// Are getting it, at zero: that takes a moment, and proves nothing.
+    pub asleep: Vec<String>,
     /// Have another one.
     pub waiting: usize,
+    /// Those of them that run, and that nothing keeps from it.
+    pub canaries: usize,
     /// Were ready before they got it, and are not.
     pub regressed: Vec<String>,
 }
@@ -160,7 +207,7 @@ impl Tally {
     /// Whether a worker has the version.
     #[must_use]
     pub fn has(&self, namespace: &str) -> bool {
-        [&self.done, &self.rolling, &self.regressed]
+        [&self.done, &self.rolling, &self.asleep, &self.regressed]
             .into_iter()
             .any(|list| list.iter().any(|one| one == namespace))
     }
@@ -173,10 +220,12 @@ pub fn tally(members: impl IntoIterator<Item = Member>, version: &str) -> Tally 
     for member in members {
         if member.version.as_deref() != Some(version) {
             tally.waiting += 1;
+            tally.canaries += usize::from(member.awake && !member.held);
             continue;
         }
         match member.state {
-            State::Rolling => tally.rolling.push(member.namespace),
+            State::Rolling if member.awake => tally.rolling.push(member.namespace),
+            State::Rolling => tally.asleep.push(member.namespace),
             State::Failed if member.was_ready => tally.regressed.push(member.namespace),
             State::Settled | State::Failed => tally.done.push(member.namespace),
         }
@@ -197,13 +246,17 @@ pub enum Turn {
     Halted(Vec<String>),
 }
 
-/// Decides.
+/// Decides, for a worker that runs or for one at zero.
 #[must_use]
-pub fn turn(tally: &Tally, max_concurrent: usize) -> Turn {
+pub fn turn(tally: &Tally, awake: bool, max_concurrent: usize) -> Turn {
     if !tally.regressed.is_empty() {
         return Turn::Halted(tally.regressed.clone());
     }
-    match tally.rolling.len() {
+    let before = tally.canaries + tally.rolling.len();
+    if !awake && before > 0 {
+        return Turn::Wait(before);
+    }
+    match tally.rolling.len() + tally.asleep.len() {
         rolling if rolling >= max_concurrent => Turn::Wait(rolling),
         _ => Turn::Go,
     }
@@ -235,15 +288,15 @@ mod tests {
     }
 
     fn member(version: &str, was_ready: bool, status: &Value) -> Member {
-        Member::of(&live(version, was_ready, status), "acme").unwrap()
+        Member::of(&live(version, was_ready, status), "acme", false).unwrap()
     }
 
     #[test]
     fn a_deployment_that_is_another_tenants_or_nobodys_is_no_member() {
         let mut one = live("v", true, &ready());
-        assert_eq!(Member::of(&one, "globex"), None);
+        assert_eq!(Member::of(&one, "globex", false), None);
         one["metadata"]["labels"] = json!({});
-        assert_eq!(Member::of(&one, "acme"), None);
+        assert_eq!(Member::of(&one, "acme", false), None);
     }
 
     #[test]
@@ -264,19 +317,102 @@ mod tests {
             let rolling = (0..rolling_ones).map(|_| member("new", true, &rolling));
             tally(rolling.chain([member("old", true, &ready())]), "new")
         };
-        assert_eq!(turn(&fleet(2), 3), Turn::Go);
-        assert_eq!(turn(&fleet(3), 3), Turn::Wait(3));
+        assert_eq!(turn(&fleet(2), true, 3), Turn::Go);
+        assert_eq!(turn(&fleet(3), true, 3), Turn::Wait(3));
+    }
+
+    fn asleep(version: &str, status: &Value) -> Value {
+        let mut one = live(version, true, status);
+        one["spec"]["replicas"] = json!(0);
+        one
+    }
+
+    #[test]
+    fn those_at_zero_follow_when_all_that_run_have_changed_and_are_settled() {
+        let zero = Member::of(&asleep("old", &ready()), "acme", false).unwrap();
+        let canary = member("old", true, &ready());
+        let paused = Member {
+            held: true,
+            ..canary.clone()
+        };
+        let rolling = member("new", true, &json!({"observedGeneration": 2}));
+        let fleet = |members: &[&Member]| tally(members.iter().map(|one| (*one).clone()), "new");
+        let turn = |members: &[&Member]| super::turn(&fleet(members), false, 2);
+        assert_eq!(
+            turn(&[&zero, &canary]),
+            Turn::Wait(1),
+            "one that runs has not changed"
+        );
+        assert_eq!(
+            turn(&[&zero, &rolling]),
+            Turn::Wait(1),
+            "one that runs is changing"
+        );
+        assert_eq!(turn(&[&zero, &member("new", true, &ready())]), Turn::Go);
+        assert_eq!(
+            turn(&[&zero, &paused]),
+            Turn::Go,
+            "nobody waits for one that cannot change"
+        );
+        // Nobody runs: still so many at a time.
+        let changing = Member::of(&asleep("new", &json!({"observedGeneration": 1})), "acme", false).unwrap();
+        assert_eq!(turn(&[&zero, &changing]), Turn::Go);
+        assert_eq!(turn(&[&zero, &changing, &changing]), Turn::Wait(2));
+        // One that runs does not wait for those at zero.
+        assert_eq!(
+            super::turn(&fleet(&[&canary, &zero, &changing]), true, 2),
+            Turn::Go
+        );
+    }
+
+    #[test]
+    fn one_that_was_ready_before_it_slept_and_fails_when_it_wakes_has_regressed() {
+        let body = json!({"metadata": {"annotations": {annotation::FLEET: "new"}}});
+        let manifest = Manifest::new(Kind::Deployment, Some("acme"), "event-worker", &body).unwrap();
+        let note = |live: &Value, key: &str, change| {
+            noted(&noted_on(&manifest, Some(live), change).body, key).map(str::to_owned)
+        };
+        let running = live("old", false, &ready());
+        assert!(
+            !is_noted(&running),
+            "that it is ready has to be written down before it sleeps"
+        );
+        assert_eq!(
+            note(&running, annotation::LAST_READY, Change::None).as_deref(),
+            Some("true")
+        );
+        for (last, expected) in [("true", "true"), ("false", "false")] {
+            let mut sleeps = asleep("old", &json!({"observedGeneration": 2}));
+            sleeps["metadata"]["annotations"][annotation::LAST_READY] = json!(last);
+            sleeps["metadata"]["annotations"][annotation::WAS_READY] = json!("false");
+            assert!(is_noted(&sleeps), "at zero there is nothing to note");
+            assert_eq!(
+                note(&sleeps, annotation::WAS_READY, Change::Fleet).as_deref(),
+                Some(expected)
+            );
+            assert_eq!(
+                note(&sleeps, annotation::LAST_READY, Change::Fleet).as_deref(),
+                Some(last)
+            );
+        }
+        let mut woken = live("new", true, &failed());
+        woken["metadata"]["annotations"][annotation::LAST_READY] = json!("true");
+        let woken = Member::of(&woken, "acme", false).unwrap();
+        assert_eq!(
+            turn(&tally([woken], "new"), true, 10),
+            Turn::Halted(vec!["acme".into()])
+        );
     }
 
     #[test]
     fn one_that_was_ready_and_failed_stops_all_and_one_that_was_broken_before_none() {
         let regressed = tally([member("new", true, &failed())], "new");
-        assert_eq!(turn(&regressed, 10), Turn::Halted(vec!["acme".into()]));
+        assert_eq!(turn(&regressed, true, 10), Turn::Halted(vec!["acme".into()]));
         let broken_before = tally([member("new", false, &failed())], "new");
-        assert_eq!(turn(&broken_before, 1), Turn::Go);
+        assert_eq!(turn(&broken_before, true, 1), Turn::Go);
         // Another version is another try.
         assert_eq!(
-            turn(&tally([member("new", true, &failed())], "newer"), 1),
+            turn(&tally([member("new", true, &failed())], "newer"), true, 1),
             Turn::Go
         );
     }

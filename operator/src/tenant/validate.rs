@@ -13,7 +13,11 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use super::{binding::Standing, scaling::Range};
-use crate::{failure::Failure, kubernetes::hash, settings::Settings};
+use crate::{
+    failure::Failure,
+    kubernetes::{decoded, hash},
+    settings::{Catalogue, Settings},
+};
 
 /// A Tenant that makes sense, with every default filled in.
 #[derive(Debug, Clone)]
@@ -136,6 +140,19 @@ pub fn tenant_namespace(tenant: &Tenant) -> &str {
         .as_deref()
         .or(tenant.metadata.name.as_deref())
         .unwrap_or_default()
+}
+
+/// Whether a Tenant's spec asks for a topic. One that does not decode may ask for any.
+#[must_use]
+pub fn asks(tenant: &Tenant, topic: &str, catalogue: &Catalogue) -> bool {
+    if decoded::problem(tenant).is_some() {
+        return true;
+    }
+    if tenant.spec.listens_to_all() {
+        return catalogue.has(topic);
+    }
+    let listed = tenant.spec.subscriptions.as_deref().unwrap_or_default();
+    listed.iter().any(|one| one.topic == topic)
 }
 
 /// The project that a Tenant's subscriptions are asked to be in; where they are, [`Standing`] says.

@@ -21,7 +21,8 @@ pub struct Wave(Mutex<State>);
 #[derive(Default)]
 struct State {
     counted: Option<(Instant, String, Tally)>,
-    given: HashMap<String, Instant>,
+    /// When each was given its turn, and whether it runs.
+    given: HashMap<String, (Instant, bool)>,
 }
 
 impl Wave {
@@ -29,6 +30,7 @@ impl Wave {
     pub fn turn(
         &self,
         namespace: &str,
+        awake: bool,
         version: &str,
         max_concurrent: usize,
         fleet: impl FnOnce() -> Vec<Member>,
@@ -45,12 +47,17 @@ impl Wave {
         let Some((_, _, tally)) = counted else {
             return Turn::Wait(0);
         };
-        given.retain(|one, at| now.duration_since(*at) < GIVEN && !tally.has(one));
+        given.retain(|one, (at, _)| now.duration_since(*at) < GIVEN && !tally.has(one));
         let mut expected = tally.clone();
-        expected.rolling.extend(given.keys().cloned());
-        let turn = turn(&expected, max_concurrent);
+        for (one, (_, awake)) in given.iter() {
+            match awake {
+                true => expected.rolling.push(one.clone()),
+                false => expected.asleep.push(one.clone()),
+            }
+        }
+        let turn = turn(&expected, awake, max_concurrent);
         if turn == Turn::Go {
-            given.insert(namespace.to_owned(), now);
+            given.insert(namespace.to_owned(), (now, awake));
         }
         turn
     }
@@ -65,6 +72,8 @@ mod tests {
             namespace: namespace.to_owned(),
             version: Some(version.to_owned()),
             was_ready: true,
+            awake: true,
+            held: false,
             state,
         }
     }
@@ -77,9 +86,9 @@ mod tests {
                 .map(|one| member(one, "old", Doing::Settled))
                 .to_vec()
         };
-        assert_eq!(wave.turn("a", "new", 2, old), Turn::Go);
-        assert_eq!(wave.turn("b", "new", 2, old), Turn::Go);
-        assert_eq!(wave.turn("c", "new", 2, old), Turn::Wait(2));
+        assert_eq!(wave.turn("a", true, "new", 2, old), Turn::Go);
+        assert_eq!(wave.turn("b", true, "new", 2, old), Turn::Go);
+        assert_eq!(wave.turn("c", true, "new", 2, old), Turn::Wait(2));
         tokio::time::advance(FRESH).await;
         let seen = || {
             vec![
@@ -89,19 +98,34 @@ mod tests {
             ]
         };
         assert_eq!(
-            wave.turn("c", "new", 2, seen),
+            wave.turn("c", true, "new", 2, seen),
             Turn::Go,
             "a is done and b is counted once"
         );
     }
 
     #[tokio::test(start_paused = true)]
+    async fn one_at_zero_waits_for_a_turn_that_was_given_to_one_that_runs() {
+        let wave = Wave::default();
+        let asleep = Member {
+            awake: false,
+            ..member("z", "old", Doing::Settled)
+        };
+        let before = || vec![member("a", "old", Doing::Settled), asleep.clone()];
+        assert_eq!(wave.turn("z", false, "new", 5, before), Turn::Wait(1));
+        assert_eq!(wave.turn("a", true, "new", 5, before), Turn::Go);
+        tokio::time::advance(FRESH).await;
+        let after = || vec![member("a", "new", Doing::Settled), asleep.clone()];
+        assert_eq!(wave.turn("z", false, "new", 5, after), Turn::Go);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_turn_that_came_to_nothing_is_given_again() {
         let wave = Wave::default();
         let old = || ["a", "b"].map(|one| member(one, "old", Doing::Settled)).to_vec();
-        assert_eq!(wave.turn("a", "new", 1, old), Turn::Go);
-        assert_eq!(wave.turn("b", "new", 1, old), Turn::Wait(1));
+        assert_eq!(wave.turn("a", true, "new", 1, old), Turn::Go);
+        assert_eq!(wave.turn("b", true, "new", 1, old), Turn::Wait(1));
         tokio::time::advance(GIVEN).await;
-        assert_eq!(wave.turn("b", "new", 1, old), Turn::Go);
+        assert_eq!(wave.turn("b", true, "new", 1, old), Turn::Go);
     }
 }

@@ -1,11 +1,18 @@
 //! What deletion leaves behind, and how it is found again.
 
-use crate::support::{World, now, settings, subscription, valid};
-use crds::DeletionPolicy;
+use std::sync::Arc;
+
+use crate::support::{World, around, now, settings, subscription, tenant, valid};
+use crds::{DeletionPolicy, Tenant};
 use event_operator::{
     pubsub::Resource,
-    subscription::{finalize::release, ownership::key, validate::Valid},
+    subscription::{
+        finalize::{Fate, fate, release},
+        ownership::key,
+        validate::{Surroundings, Valid},
+    },
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 fn converged() -> (Valid, World) {
     let valid = valid(&subscription("tenant-123", "user-events", "")).unwrap();
@@ -81,4 +88,75 @@ fn nothing_of_somebody_else_is_deleted() {
     let before = world.clone();
     delete(&valid, &mut world, DeletionPolicy::Delete);
     assert_eq!(world, before);
+}
+
+/// Only a Tenant that goes, or that asks for the topic no longer, deletes anything.
+#[test]
+fn what_a_deletion_does_is_the_tenants_to_say() {
+    use DeletionPolicy::{Delete, Retain};
+
+    let settings = settings();
+    let one = subscription("tenant-123", "user-events", "deletionPolicy: Delete");
+    let listed = |topics: &[&str]| {
+        let topics = topics
+            .iter()
+            .map(|topic| subscription("tenant-123", topic, "").spec.settings);
+        Some(topics.collect())
+    };
+    let mut asks_for_all = tenant("tenant-123");
+    asks_for_all.spec.deletion_policy = Some(Delete);
+    let mut lists_it = asks_for_all.clone();
+    lists_it.spec.subscriptions = listed(&["events", "user-events"]);
+    let mut lists_others = asks_for_all.clone();
+    lists_others.spec.subscriptions = listed(&["events"]);
+    let mut keeps = lists_others.clone();
+    keeps.spec.deletion_policy = None;
+    let mut goes = asks_for_all.clone();
+    goes.metadata.deletion_timestamp = Some(Time(now()));
+    let mut elsewhere = lists_others.clone();
+    elsewhere.spec.namespace = Some("elsewhere".into());
+    let decide = |tenant: Option<&Tenant>| {
+        let around = Surroundings {
+            tenant: tenant.cloned().map(Arc::new),
+            namespace_tenant: Some("tenant-123".into()),
+            found: None,
+            siblings: vec![Arc::new(one.clone())],
+        };
+        fate(&one, &around, &settings.catalogue)
+    };
+    for (what, tenant, expected) in [
+        (
+            "it asks for the whole catalogue",
+            Some(&asks_for_all),
+            Fate::MadeAgain,
+        ),
+        ("it lists the topic", Some(&lists_it), Fate::MadeAgain),
+        ("it lists others", Some(&lists_others), Fate::Release(Delete)),
+        (
+            "its policy caps its children's",
+            Some(&keeps),
+            Fate::Release(Retain),
+        ),
+        ("it is being deleted", Some(&goes), Fate::Release(Delete)),
+        (
+            "there is none: nobody asks for a deletion",
+            None,
+            Fate::Release(Retain),
+        ),
+        ("it lives elsewhere", Some(&elsewhere), Fate::HadNothing),
+    ] {
+        assert_eq!(decide(tenant), expected, "{what}");
+    }
+
+    let mut other = subscription("tenant-123", "user-events", "");
+    other.metadata.uid = Some("another".into());
+    other.metadata.name = Some("another-name".into());
+    let around = Surroundings {
+        siblings: vec![Arc::new(other)],
+        ..around(goes)
+    };
+    assert_eq!(
+        fate(&one, &around, &settings.catalogue),
+        Fate::Heir("another-name".into())
+    );
 }

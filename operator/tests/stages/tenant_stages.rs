@@ -10,7 +10,7 @@ use event_operator::{
     subscription::{apply::Outcome, status},
     tenant::{
         desired::{self, Desired, worker_key},
-        finalize::{Next, Remains, next},
+        finalize::{NamespaceEnd, Next, Remains, may_go, namespace_end, next},
         observe::{NamespaceState, Observed},
         plan::{Action, Plan, plan},
         rollout::{Turn, annotation},
@@ -360,47 +360,65 @@ fn remains() -> Remains {
             (key("a"), Some("1".into()), false),
             (key("b"), Some("2".into()), true),
         ],
-        foreign_pods: false,
     }
 }
 
 #[test]
-fn a_tenant_goes_worker_first_then_subscriptions_then_namespace() {
+fn a_tenant_goes_worker_first_then_subscriptions() {
     let mut left = remains();
     let deletes = |next: Next| match next {
-        Next::Do(actions, _) | Next::Finish(actions) => actions.iter().map(ToString::to_string).collect(),
+        Next::Do(actions, _) => actions.iter().map(ToString::to_string).collect(),
         Next::Wait(_) => vec!["wait".to_owned()],
+        Next::Finish => vec![],
     };
-    let delete = DeletionPolicy::Delete;
-    assert_eq!(
-        deletes(next(&left, delete)),
-        ["delete Deployment acme/event-worker"]
-    );
+    assert_eq!(deletes(next(&left)), ["delete Deployment acme/event-worker"]);
     left.worker = None;
-    assert_eq!(deletes(next(&left, delete)), ["wait"], "a worker still runs");
+    assert_eq!(deletes(next(&left)), ["wait"], "a worker still runs");
     left.pods = false;
     assert_eq!(
-        deletes(next(&left, delete)),
+        deletes(next(&left)),
         ["delete EventSubscription acme/a"],
         "the other goes already"
     );
     left.subscriptions.clear();
-    assert_eq!(deletes(next(&left, delete)), ["delete Namespace acme"]);
-    assert_eq!(next(&left, DeletionPolicy::Retain), Next::Finish(vec![]));
-    left.foreign_pods = true;
-    assert_eq!(
-        next(&left, delete),
-        Next::Finish(vec![]),
-        "somebody else works there"
-    );
-    left.foreign_pods = false;
-    left.namespace.1 = NamespaceState::Given;
-    assert_eq!(next(&left, delete), Next::Finish(vec![]), "it was there before");
+    assert_eq!(next(&left), Next::Finish);
+}
+
+#[test]
+fn a_namespace_goes_only_when_asked_allowed_and_empty() {
+    use NamespaceState::{Absent, Foreign, Given, Made};
+
+    let end = |state: &NamespaceState, policy, foreign: Option<&[String]>| {
+        let namespace = ("acme".to_owned(), state.clone());
+        namespace_end(&namespace, policy, foreign)
+    };
+    let (delete, retain) = (DeletionPolicy::Delete, DeletionPolicy::Retain);
+    let theirs = ["Secret theirs".to_owned()];
+    assert_eq!(end(&Made, delete, Some(&[])), NamespaceEnd::Goes);
+    for (policy, foreign) in [
+        (delete, None),
+        (delete, Some(&theirs[..])),
+        (retain, None),
+        (retain, Some(&[])),
+    ] {
+        let NamespaceEnd::Stays(note) = end(&Made, policy, foreign) else {
+            panic!("{policy:?} {foreign:?} does not stay");
+        };
+        assert!(note.ends_with("kubectl delete namespace acme"), "{note}");
+        assert_eq!(
+            note.contains("Secret theirs"),
+            foreign.is_some_and(|foreign| !foreign.is_empty())
+        );
+    }
+    for state in [Given, Absent, Foreign(None)] {
+        assert_eq!(end(&state, delete, Some(&[])), NamespaceEnd::NotOurs, "{state:?}");
+    }
+    assert!(may_go(&Made, delete) && !may_go(&Made, retain) && !may_go(&Given, delete));
 }
 
 #[test]
 fn a_deletion_is_conditional_on_the_uid() {
-    let Next::Do(actions, _) = next(&remains(), DeletionPolicy::Retain) else {
+    let Next::Do(actions, _) = next(&remains()) else {
         unreachable!("there is a worker")
     };
     assert!(matches!(&actions[..], [Action::Delete(_, Some(uid))] if uid == "w"));
