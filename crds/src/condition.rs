@@ -66,6 +66,10 @@ words! {
         WorkerReady,
         /// Tenant: its worker is stopped on request.
         Suspended,
+        /// Tenant: somebody else writes fields that are the operator's, again and again.
+        Contested,
+        /// Tenant: EventSubscriptions applied by hand take the place of those that its spec asks for.
+        Overridden,
     }
 }
 
@@ -108,6 +112,8 @@ words! {
         ReplacementRequired,
         /// A permission is missing.
         PermissionDenied,
+        /// A policy or an admission webhook of the cluster refuses it; its own words are in the message.
+        AdmissionDenied,
         /// Google does not know the project, or does not tell its number.
         ProjectNotFound,
         /// Google does not know the Pub/Sub service agent or the workload identity pool yet.
@@ -130,6 +136,10 @@ words! {
         RolloutHalted,
         /// Messages wait.
         MessagesWaiting,
+        /// Somebody else writes the same fields.
+        FieldsContested,
+        /// Somebody applied it by hand.
+        AppliedByHand,
         /// Nothing of the kind.
         None,
     }

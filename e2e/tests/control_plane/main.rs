@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod admission_webhook;
 mod api_server;
 mod chart;
 mod crash;
@@ -16,6 +17,7 @@ mod dead_letters;
 mod edits;
 mod federation;
 mod filter_change;
+mod fixpoint;
 mod google;
 mod hostile_owner;
 mod in_between;
@@ -25,6 +27,7 @@ mod nonsense;
 mod operator;
 mod quota;
 mod refusals;
+mod refused_by_the_cluster;
 mod rights;
 mod rollout;
 mod scaling;

@@ -284,12 +284,6 @@ async fn say(
 ) -> Result<(), Failure> {
     let status = status::status(subscription, progress, Timestamp::now());
     let api = write::api_of(&ctx.client, subscription);
-    write::set_status(
-        &api,
-        &subscription.name_any(),
-        subscription.status.as_ref(),
-        &status,
-    )
-    .await?;
+    write::set_own_status(&api, subscription, subscription.status.as_ref(), &status).await?;
     Ok(())
 }

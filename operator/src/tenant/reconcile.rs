@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{EventSubscription, Reason, Tenant, label};
+use crds::{ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, condition, label};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _, api::ListParams, runtime::events::EventType};
@@ -12,8 +12,8 @@ use super::{
     apply,
     desired::{self, Desired, desired},
     finalize::{self, Remains},
-    observe::{NamespaceState, Observed, fleet, observe},
-    plan::{Plan, plan},
+    observe::{NamespaceState, Observed, REPAIR_WINDOW, fleet, observe},
+    plan::{Action, Plan, plan},
     rollout::{self, Change, Turn},
     scaling::Mode,
     status::{self, Parts, Progress},
@@ -70,34 +70,11 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     // Asked once: KEDA may come or go while it is written.
     let mode = Mode::of(&valid, &ctx.settings, ctx.children.have_keda());
     match converge(&valid, &mode, ctx).await {
-        Ok((plan, outcome)) => {
-            say(
-                tenant,
-                ctx,
-                &Progress::Written(
-                    &valid,
-                    &parts(&valid, &plan, outcome.applied, mode, ctx),
-                    outcome.failure.as_ref(),
-                ),
-            )
-            .await?;
-            if is_kept(tenant) {
-                for action in plan.actions.iter().take(outcome.applied) {
-                    ctx.metrics.repaired("Tenant", action.as_str());
-                }
-            }
-            if outcome.applied > 0 {
-                let done: Vec<_> = plan
-                    .actions
-                    .iter()
-                    .take(outcome.applied)
-                    .map(ToString::to_string)
-                    .collect();
-                let done = done.join("; ");
-                tracing::info!(name = valid.name, writes = outcome.applied, "Applied: {done}.");
-                ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
-                    .await;
-            }
+        Ok((desired, plan, outcome)) => {
+            let parts = parts(&valid, desired, &plan, &outcome, mode, ctx);
+            let failure = outcome.failure.as_ref();
+            say(tenant, ctx, &Progress::Written(&valid, &parts, failure)).await?;
+            report(tenant, &outcome, &parts, ctx).await;
             let next = match plan.turn {
                 Turn::Go => Next::Resync,
                 Turn::Wait(_) | Turn::Halted(_) => Next::SoonOrResync(TURN_POLL),
@@ -111,15 +88,56 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     }
 }
 
+/// Counts what was written and tells people; and who writes the same fields.
+async fn report(tenant: &Tenant, outcome: &apply::Outcome, parts: &Parts, ctx: &Context) {
+    if is_kept(tenant) {
+        for action in &outcome.changed {
+            ctx.metrics.repaired("Tenant", action.as_str());
+        }
+    }
+    if !outcome.changed.is_empty() {
+        let done: Vec<_> = outcome.changed.iter().map(ToString::to_string).collect();
+        let (done, writes) = (done.join("; "), outcome.changed.len());
+        tracing::info!(name = tenant.name_any(), writes, "Applied: {done}.");
+        ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
+            .await;
+    }
+    let known = condition::find(tenant.conditions(), ConditionType::Contested)
+        .is_some_and(|one| one.status == "True");
+    if let Some(message) = status::contested(&parts.contested).filter(|_| !known) {
+        tracing::warn!(name = tenant.name_any(), "{message}");
+        let reason = Reason::FieldsContested.as_str();
+        ctx.tell(tenant, EventType::Warning, reason, message).await;
+    }
+}
+
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
-async fn converge(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, apply::Outcome), Failure> {
+async fn converge(
+    valid: &Valid,
+    mode: &Mode,
+    ctx: &Context,
+) -> Result<(Desired, Plan, apply::Outcome), Failure> {
     let children = children(valid, ctx); // from the cache
     let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?; // pure
     let observed = observe(valid, &desired, ctx).await?; // I/O: reads
     let turn = turn(valid, &desired, &observed, ctx);
     let plan = plan(valid, &desired, &observed, turn)?; // pure
-    let outcome = apply::apply(&ctx.client, &ctx.metrics, &plan.actions).await; // I/O: writes
-    Ok((plan, outcome))
+    let outcome = apply::apply_to(&ctx.client, &ctx.metrics, &plan.actions, &observed.objects).await; // I/O: writes
+    remember(&desired, &plan, &outcome, &observed, ctx);
+    Ok((desired, plan, outcome))
+}
+
+/// What was applied now waits until the next resync when it is to be put right again and again.
+fn remember(desired: &Desired, plan: &Plan, outcome: &apply::Outcome, observed: &Observed, ctx: &Context) {
+    let window = ctx.settings.resync.mul_f64(REPAIR_WINDOW);
+    for manifest in desired.manifests() {
+        let mut applied = plan.actions.iter().take(outcome.applied);
+        if applied.any(|action| action.key() == &manifest.key) {
+            let live = observed.objects.get(&manifest.key);
+            let asked = live.is_some_and(|live| manifest.is_noted_on(live));
+            ctx.repairs.note(manifest, live.is_some(), asked, window);
+        }
+    }
 }
 
 /// Whether this Tenant's worker may change, if it is to change with all others.
@@ -144,24 +162,42 @@ fn children(valid: &Valid, ctx: &Context) -> Vec<Arc<EventSubscription>> {
     children
 }
 
-fn parts(valid: &Valid, plan: &Plan, applied: usize, mode: Mode, ctx: &Context) -> Parts {
-    let worker = ctx
-        .children
-        .get(&desired::worker_key(Kind::Deployment, &valid.namespace));
+/// What was written counts as the API server answered: the caches show it a moment later.
+fn parts(
+    valid: &Valid,
+    desired: Desired,
+    plan: &Plan,
+    outcome: &apply::Outcome,
+    mode: Mode,
+    ctx: &Context,
+) -> Parts {
+    let worker = desired::worker_key(Kind::Deployment, &valid.namespace);
+    let written = |key: &Key| outcome.objects.get(key).cloned();
+    let subscriptions = children(valid, ctx).into_iter().filter_map(|one| {
+        let key = Key {
+            kind: Kind::EventSubscription,
+            namespace: one.namespace(),
+            name: one.name_any(),
+        };
+        let is_deleted = |action: &Action| matches!(action, Action::Delete(gone, _) if gone == &key);
+        if outcome.changed.iter().any(is_deleted) {
+            return None;
+        }
+        let written = written(&key).and_then(|live| serde_json::from_value(live).ok());
+        Some(written.map_or(one, Arc::new))
+    });
     Parts {
-        subscriptions: children(valid, ctx),
+        subscriptions: subscriptions.collect(),
         wanted: valid.subscriptions.len(),
-        written: plan
-            .actions
-            .iter()
-            .take(applied)
-            .map(|action| action.key().clone())
-            .collect(),
-        worker: worker.and_then(|live| serde_json::from_value(live).ok()),
+        worker: written(&worker)
+            .or_else(|| ctx.children.get(&worker))
+            .and_then(|live| serde_json::from_value(live).ok()),
         worker_waits: plan.worker_waits,
         turn: plan.turn.clone(),
         store: ctx.settings.worker.idempotency.clone(),
         mode,
+        contested: plan.contested.clone(),
+        overridden: desired.overridden,
     }
 }
 
@@ -294,7 +330,7 @@ async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
 
 async fn say(tenant: &Tenant, ctx: &Context, progress: &Progress<'_>) -> Result<(), Failure> {
     let status = status::status(tenant, progress, Timestamp::now());
-    let written = write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await;
+    let written = write::set_own_status(&api(ctx), tenant, tenant.status.as_ref(), &status).await;
     // Written against a Tenant that changed meanwhile: the change comes as an event, and the next look says it anew.
     written.map(|_| ()).map_err(|error| {
         let failure = Failure::from(error);
