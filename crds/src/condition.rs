@@ -72,6 +72,10 @@ words! {
         Suspended,
         /// Both kinds: nothing is written, as the Tenant's annotation asks; the message says what would be.
         Paused,
+        /// Tenant: somebody else writes fields that are the operator's, again and again.
+        Contested,
+        /// Tenant: EventSubscriptions applied by hand take the place of those that its spec asks for.
+        Overridden,
     }
 }
 
@@ -126,6 +130,8 @@ words! {
         TopicDiffers,
         /// A permission is missing.
         PermissionDenied,
+        /// A policy or an admission webhook of the cluster refuses it; its own words are in the message.
+        AdmissionDenied,
         /// Google does not know the project, or does not tell its number.
         ProjectNotFound,
         /// Google does not know the Pub/Sub service agent or the workload identity pool yet.
@@ -148,6 +154,10 @@ words! {
         RolloutHalted,
         /// Messages wait.
         MessagesWaiting,
+        /// Somebody else writes the same fields.
+        FieldsContested,
+        /// Somebody applied it by hand.
+        AppliedByHand,
         /// Nothing of the kind.
         None,
     }

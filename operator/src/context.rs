@@ -17,8 +17,8 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     failure::Failure,
-    kubernetes::{Children, namespaced::Namespaced},
-    metrics::Metrics,
+    kubernetes::{Children, namespaced::Namespaced, repairs::Repairs},
+    metrics::{Metrics, OK},
     monitoring::{Fleet, backlog::Backlogs},
     pubsub::{PubSub, inventory::Inventory},
     queue::Queue,
@@ -59,6 +59,8 @@ pub struct Context {
     pub brakes: Brakes,
     /// Where the subscriptions of Tenants were found that have no binding yet.
     pub places: Places,
+    /// What was put right lately.
+    pub repairs: Repairs,
     /// Whose worker may change now.
     pub wave: Wave,
     /// Who may write to a topic now.
@@ -95,10 +97,7 @@ impl Context {
         let name = object.name_any();
         let namespace = object.namespace().unwrap_or_default();
         let id = format!("{kind}/{namespace}/{name}");
-        let outcome = result
-            .as_ref()
-            .err()
-            .map_or("ok", |failure| failure.class.as_str());
+        let outcome = result.as_ref().err().map_or(OK, |failure| failure.class.as_str());
         self.metrics.reconciled(&kind, outcome, started.elapsed());
         match result {
             Ok(next) => {

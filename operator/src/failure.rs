@@ -38,13 +38,23 @@ pub struct Treatment {
 }
 
 impl Class {
+    /// Every one of them.
+    pub const ALL: [Self; 5] = [
+        Self::Throttled,
+        Self::Transient,
+        Self::Blocked,
+        Self::Invalid,
+        Self::Bug,
+    ];
+
     /// The table.
     #[must_use]
     pub const fn treatment(self) -> Treatment {
         let (first_retry, last_retry, stalled, event) = match self {
             Self::Throttled => (10, 120, false, false),
             Self::Transient => (1, 300, false, false),
-            Self::Blocked => (30, 300, true, true),
+            // With its spread less than five minutes: what was granted or loosened shows within them.
+            Self::Blocked => (30, 240, true, true),
             // An edit comes as an event; the slow look is for what changed outside.
             Self::Invalid => (600, 600, true, true),
             Self::Bug => (60, 600, true, true),
@@ -192,6 +202,9 @@ impl From<kube::Error> for Failure {
     )]
     fn from(error: kube::Error) -> Self {
         let (class, reason) = match &error {
+            kube::Error::Api(status) if is_refused_by_policy(&status.message) => {
+                (Class::Blocked, Reason::AdmissionDenied)
+            }
             kube::Error::Api(status) => match status.code {
                 403 => (Class::Blocked, Reason::PermissionDenied),
                 429 => (Class::Throttled, Reason::Throttled),
@@ -217,6 +230,21 @@ impl From<kube::Error> for Failure {
             message,
         }
     }
+}
+
+/// Whether it is a policy of the cluster that refuses, and not the API server itself: a webhook
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#response>) or a
+/// `ValidatingAdmissionPolicy`. They answer with any code they like, and are known by these words. Nothing of the spec need be
+/// wrong, and nobody is told when the policy goes.
+fn is_refused_by_policy(message: &str) -> bool {
+    const MARKS: [(&str, &str); 3] = [
+        ("admission webhook ", "denied the request"),
+        ("ValidatingAdmissionPolicy ", "denied request"),
+        ("violates PodSecurity ", ""),
+    ];
+    MARKS
+        .iter()
+        .any(|(who, what)| message.contains(who) && message.contains(what))
 }
 
 #[cfg(test)]
@@ -266,6 +294,45 @@ mod tests {
             pubsub("CreateSubscription", Code::InvalidArgument).class,
             Class::Invalid
         );
+    }
+
+    #[test]
+    fn a_policys_refusal_waits_for_the_policy_and_not_for_an_edit() {
+        let refused = |code: u16, message: &str| -> Failure {
+            kube::Error::Api(
+                kube::core::Status::failure(message, "Invalid")
+                    .with_code(code)
+                    .boxed(),
+            )
+            .into()
+        };
+        for (code, message) in [
+            (400, "admission webhook \"a.example.com\" denied the request: no"),
+            (
+                403,
+                "admission webhook \"a.example.com\" denied the request without explanation",
+            ),
+            (
+                422,
+                "namespaces \"acme\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: label it",
+            ),
+        ] {
+            let failure = refused(code, message);
+            assert_eq!(
+                (failure.class, failure.reason),
+                (Class::Blocked, Reason::AdmissionDenied),
+                "{message}"
+            );
+            assert!(failure.message.contains(message), "{}", failure.message);
+        }
+        assert_eq!(refused(422, "spec.x: Invalid value").class, Class::Invalid);
+        assert_eq!(refused(403, "user cannot patch").reason, Reason::PermissionDenied);
+    }
+
+    #[test]
+    fn what_is_blocked_is_looked_at_within_five_minutes() {
+        let longest = Class::Blocked.treatment().last_retry.mul_f64(1.2);
+        assert!(longest < Duration::from_secs(300), "{longest:?}");
     }
 
     #[test]

@@ -7,7 +7,9 @@ pub mod field_owners;
 pub mod keda;
 pub mod manifest;
 pub mod namespaced;
+pub mod read;
 pub mod remembered;
+pub mod repairs;
 pub mod watch;
 pub mod write;
 

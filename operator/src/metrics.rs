@@ -6,6 +6,25 @@ use prometheus::{
     Encoder as _, Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::{
+    failure::Class,
+    pubsub::{Code, metered::METHODS},
+    tenant,
+};
+
+/// The outcome of a reconcile that did not fail.
+pub const OK: &str = "ok";
+
+/// What is written to Pub/Sub for an EventSubscription.
+const SUBSCRIPTION_ACTIONS: [&str; 6] = [
+    "create_topic",
+    "update_topic",
+    "create_subscription",
+    "update_subscription",
+    "set_policy",
+    "delete_subscription",
+];
+
 /// The operator's metrics.
 pub struct Metrics {
     registry: Registry,
@@ -57,7 +76,7 @@ impl Metrics {
             &["kind"],
         )?;
         registry.register(Box::new(reconcile_seconds.clone()))?;
-        Ok(Self {
+        let metrics = Self {
             reconciles: counter(
                 "event_operator_reconciles_total",
                 "Reconciles by kind and outcome: ok, or the class of the failure.",
@@ -127,7 +146,34 @@ impl Metrics {
                 "1 while this replica holds the lease and writes, else 0.",
             )?,
             registry,
-        })
+        };
+        metrics.begin_at_zero();
+        Ok(metrics)
+    }
+
+    /// Every series whose labels are known is there from the start: what `increase()` and `rate()` do not see is the step from
+    /// nothing to one (<https://prometheus.io/docs/practices/instrumentation/#avoid-missing-metrics>).
+    fn begin_at_zero(&self) {
+        for (kind, actions) in [
+            ("Tenant", &tenant::plan::Action::WORDS[..]),
+            ("EventSubscription", &SUBSCRIPTION_ACTIONS[..]),
+        ] {
+            let classes = Class::ALL.iter().map(|class| class.as_str());
+            for outcome in classes.chain([OK]) {
+                self.reconciles.with_label_values(&[kind, outcome]);
+            }
+            self.reconcile_seconds.with_label_values(&[kind]);
+            for action in actions {
+                self.writes.with_label_values(&[kind, action]);
+                self.repairs.with_label_values(&[kind, action]);
+            }
+        }
+        for method in METHODS {
+            let codes = Code::ALL.iter().map(|code| code.as_str());
+            for code in codes.chain(["OK"]) {
+                self.pubsub_calls.with_label_values(&[method, code]);
+            }
+        }
     }
 
     /// A reconcile ended.
@@ -229,5 +275,33 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_series_whose_labels_are_known_begins_at_zero() {
+        let text = String::from_utf8(Metrics::new().unwrap().render().unwrap()).unwrap();
+        for kind in ["Tenant", "EventSubscription"] {
+            for outcome in ["ok", "throttled", "transient", "blocked", "invalid", "bug"] {
+                let series =
+                    format!("event_operator_reconciles_total{{kind=\"{kind}\",outcome=\"{outcome}\"}} 0\n");
+                assert!(text.contains(&series), "{series}");
+            }
+            assert!(text.contains(&format!(
+                "event_operator_reconcile_seconds_count{{kind=\"{kind}\"}} 0\n"
+            )));
+        }
+        for series in [
+            "event_operator_writes_total{action=\"apply\",kind=\"Tenant\"} 0",
+            "event_operator_repairs_total{action=\"set_policy\",kind=\"EventSubscription\"} 0",
+            "event_operator_pubsub_calls_total{code=\"PERMISSION_DENIED\",method=\"SetIamPolicy\"} 0",
+            "event_operator_pubsub_calls_total{code=\"OK\",method=\"GetProject\"} 0",
+        ] {
+            assert!(text.contains(series), "{series}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use events::EventType;
+use google_cloud_gax::error::rpc::Code;
 use parking_lot::RwLock;
 use prometheus::{
     Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
@@ -38,6 +39,29 @@ pub struct OfType {
     /// Events that were handled.
     pub successes: IntCounter,
 }
+
+/// What a stream ends with where Pub/Sub says nothing.
+pub const NO_CODE: &str = "TRANSPORT";
+
+/// What Pub/Sub ends streams with (<https://cloud.google.com/pubsub/docs/reference/error-codes>).
+const STREAM_ENDS: [Code; 16] = [
+    Code::Cancelled,
+    Code::Unknown,
+    Code::InvalidArgument,
+    Code::DeadlineExceeded,
+    Code::NotFound,
+    Code::AlreadyExists,
+    Code::PermissionDenied,
+    Code::ResourceExhausted,
+    Code::FailedPrecondition,
+    Code::Aborted,
+    Code::OutOfRange,
+    Code::Unimplemented,
+    Code::Internal,
+    Code::Unavailable,
+    Code::DataLoss,
+    Code::Unauthenticated,
+];
 
 /// The worker's metrics, in a registry of their own so that two workers fit in one process.
 #[derive(Debug)]
@@ -157,12 +181,16 @@ impl Metrics {
             released: counter(r, "released_total", "Messages given back at a stop.")?,
             in_flight: gauge(r, "in_flight", "Handlers running.")?,
             subscriptions: gauge(r, "subscriptions", "Subscriptions pulled.")?,
-            stream_errors: counters(
-                r,
-                "stream_errors_total",
-                "Streams that ended with an error.",
-                &["code"],
-            )?,
+            stream_errors: {
+                let help = "Streams that ended with an error.";
+                let errors = counters(r, "stream_errors_total", help, &["code"])?;
+                // From zero, so that the first is seen.
+                for code in STREAM_ENDS {
+                    errors.with_label_values(&[code.to_string().as_str()]);
+                }
+                errors.with_label_values(&[NO_CODE]);
+                errors
+            },
             ack_failures: counter(r, "ack_failures_total", "Acknowledgements not confirmed.")?,
             store_errors: counter(r, "store_errors_total", "Failed calls to the idempotency store.")?,
             store_losses: counter(
@@ -273,6 +301,10 @@ mod tests {
         metrics.received.inc();
         let text = metrics.text().unwrap();
         assert!(text.contains("event_worker_received_total 1"));
+        for code in ["PERMISSION_DENIED", NO_CODE] {
+            let series = format!("event_worker_stream_errors_total{{code=\"{code}\"}} 0\n");
+            assert!(text.contains(&series), "{series}");
+        }
         assert!(text.contains("\nprocess_cpu_seconds_total "));
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     lease::{Held, delivery},
     limits::{MOST_OUTSTANDING, MOST_OUTSTANDING_BYTES, Slot, wants_resize},
     message::Delivery,
+    metrics::NO_CODE,
     process::{Pipeline, process},
     subscriptions::Subscription,
 };
@@ -325,7 +326,7 @@ impl Pull {
 
     fn failed(&self, error: &Error) {
         let code = error.status().map(|status| status.code);
-        let label = code.map_or_else(|| "TRANSPORT".to_owned(), |code| code.to_string());
+        let label = code.map_or_else(|| NO_CODE.to_owned(), |code| code.to_string());
         let metric = &self.pipeline.metrics.stream_errors;
         metric.with_label_values(&[label.as_str()]).inc();
         let subscription = self.name();

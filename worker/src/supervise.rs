@@ -21,6 +21,8 @@ pub(crate) async fn supervised<F: Future<Output = ()>>(
     start: impl Fn() -> F,
 ) {
     let who = format!("task {task}");
+    // From zero, so that the first restart is seen.
+    metrics.task_restarts.with_label_values(&[task]);
     let mut wait = FIRST_WAIT;
     loop {
         let started = Instant::now();

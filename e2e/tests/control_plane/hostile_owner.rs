@@ -292,7 +292,16 @@ async fn what_an_owner_does_to_its_own_changes_its_own_alone() {
     let story = Story::begin("looked-at", user_events(), "tinkers", two).await;
     let (stage, own) = (story.stage, story.subscriptions("tinkers"));
 
-    // What the operator made is edited: the filter is still the tenant's.
+    // What the operator made is edited, which its Tenant puts right; and then taken for their own, which they may: the filter is
+    // the tenant's all the same.
+    merge(&own, "events", json!({"spec": {"eventTypes": ["user.logout"]}})).await;
+    eventually("the edit is put right", PATIENCE, async || {
+        let types = own.get("events").await.unwrap().spec.settings.event_types;
+        if types.is_empty() { Ok(()) } else { Err(types) }
+    })
+    .await;
+    let label = json!({"metadata": {"labels": {label::GENERATED: null}}});
+    merge(&own, "events", label).await;
     merge(&own, "events", json!({"spec": {"eventTypes": ["user.login"]}})).await;
     let filter = eventually("the edit is in Pub/Sub", PATIENCE, async || {
         let status = own.get("events").await.unwrap().status.unwrap();

@@ -9,6 +9,7 @@
 )]
 
 mod admission;
+mod admission_webhook;
 mod api_server;
 mod canaries;
 mod chart;
@@ -18,6 +19,7 @@ mod deletion;
 mod edits;
 mod federation;
 mod filter_change;
+mod fixpoint;
 mod google;
 mod heirs;
 mod hostile_owner;
@@ -31,6 +33,7 @@ mod pause;
 mod places;
 mod quota;
 mod refusals;
+mod refused_by_the_cluster;
 mod rights;
 mod rollout;
 mod scaling;

@@ -4,7 +4,9 @@ use std::fmt;
 
 use kube::{core::GroupVersionKind, discovery::ApiResource};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::field_owners;
 
 /// The kinds of object the operator makes in Kubernetes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,11 +123,50 @@ impl Manifest {
         Ok(Self { key, body })
     }
 
-    /// Whether a live object says all that this one says. What the server or others added does not matter.
+    /// Whether a live object is as this one asks: it is noted on it that this was applied, and every field of it is still the
+    /// operator's. What admission made of the values does not matter: a webhook that changes what was asked for would do so
+    /// again. What others added does not matter either.
     #[must_use]
     pub fn is_applied(&self, live: &Value) -> bool {
-        contains(live, &self.body)
+        self.is_noted_on(live) && field_owners::lost(live, &self.body).is_none()
     }
+
+    /// Whether it was this wish that was applied last.
+    #[must_use]
+    pub fn is_noted_on(&self, live: &Value) -> bool {
+        noted_hash(live).is_some_and(|noted| noted == self.hash())
+    }
+
+    /// Changes with anything that it says.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        noted_hash(&self.body).unwrap_or_default()
+    }
+
+    /// Of a live object: the merge patch that takes away its owners that were this one's owner before, in an earlier life:
+    /// out of a backup an object comes back with the uid of a Tenant that is no more. Two controllers are refused by the API
+    /// server, and where only such an owner is left, garbage collection deletes the object. None where there is none.
+    #[must_use]
+    pub fn without_former_owners(&self, live: &Value) -> Option<Value> {
+        let owners = |object: &Value| {
+            let owners = object.pointer("/metadata/ownerReferences");
+            owners.and_then(Value::as_array).cloned().unwrap_or_default()
+        };
+        let wanted = owners(&self.body);
+        let is_former = |one: &Value| {
+            wanted.iter().any(|own| {
+                own["kind"] == one["kind"] && own["name"] == one["name"] && own["uid"] != one["uid"]
+            })
+        };
+        let mut left = owners(live);
+        let before = left.len();
+        left.retain(|one| !is_former(one));
+        (left.len() < before).then(|| json!({"metadata": {"ownerReferences": left}}))
+    }
+}
+
+fn noted_hash(object: &Value) -> Option<&str> {
+    object.get("metadata")?.get("annotations")?.get(HASH)?.as_str()
 }
 
 /// 16 hexadecimal digits that change with the value.
@@ -138,113 +179,39 @@ pub fn hash(value: &Value) -> String {
     format!("{number:016x}")
 }
 
-/// A list that is a set to the server: others add to it what is theirs.
-const FINALIZERS: &str = "finalizers";
-
-fn contains(live: &Value, wanted: &Value) -> bool {
-    match (live, wanted) {
-        (Value::Object(live), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| match (live.get(key), value) {
-                (Some(Value::Array(live)), Value::Array(wanted)) if key == FINALIZERS => {
-                    wanted.iter().all(|one| live.contains(one))
-                }
-                (Some(found), value) => contains(found, value),
-                // The server leaves out what is empty.
-                (None, value) => is_empty(value),
-            })
-        }
-        (Value::Array(live), Value::Array(wanted)) => {
-            live.len() == wanted.len()
-                && live
-                    .iter()
-                    .zip(wanted)
-                    .all(|(live, wanted)| contains(live, wanted))
-        }
-        (Value::String(live), Value::String(wanted)) => {
-            live == wanted || quantity(live).is_some_and(|live| quantity(wanted) == Some(live))
-        }
-        (live, wanted) => live == wanted,
-    }
-}
-
-/// The amount in thousandths, for the suffixes of
-/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>: the server rewrites `0.5` to
-/// `500m` and `1024Mi` to `1Gi`, which is no difference.
-fn quantity(text: &str) -> Option<u128> {
-    const SUFFIXES: [(&str, u128); 12] = [
-        ("Ki", 1 << 10),
-        ("Mi", 1 << 20),
-        ("Gi", 1 << 30),
-        ("Ti", 1 << 40),
-        ("Pi", 1 << 50),
-        ("k", 1_000),
-        ("M", 1_000_000),
-        ("G", 1_000_000_000),
-        ("T", 1_000_000_000_000),
-        ("P", 1_000_000_000_000_000),
-        ("m", 0),
-        ("", 1),
-    ];
-    let (number, factor) = SUFFIXES
-        .iter()
-        .find_map(|(suffix, factor)| Some((text.strip_suffix(suffix)?, *factor)))?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits = |text: &str| text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let number: u128 = format!("{whole}{fraction}").parse().ok()?;
-    // A factor of 0 stands for thousandths, the unit of the answer.
-    let thousandths = if factor == 0 {
-        number
-    } else {
-        number.checked_mul(factor)?.checked_mul(1000)?
-    };
-    Some(thousandths / scale)
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Object(fields) => fields.values().all(is_empty),
-        Value::Array(items) => items.is_empty(),
-        Value::String(text) => text.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::kubernetes::field_owners::applied;
 
     fn manifest(body: &Value) -> Manifest {
         Manifest::new(Kind::ConfigMap, Some("ns"), "name", body).unwrap()
     }
 
     #[test]
-    fn what_others_add_does_not_matter() {
-        let wanted = manifest(
-            &json!({"metadata": {"name": "a", "finalizers": ["ours"]}, "data": {"k": "v"}, "list": [{"x": 1}]}),
-        );
-        let mut live = wanted.body.clone();
+    fn what_others_add_and_what_admission_makes_of_it_does_not_matter() {
+        let wanted =
+            manifest(&json!({"metadata": {"name": "a", "finalizers": ["ours"]}, "data": {"k": "v"}}));
+        let mut live = applied(&wanted.body);
         live["metadata"]["uid"] = json!("u");
-        live["list"][0]["defaulted"] = json!(true);
         live["metadata"]["finalizers"] = json!(["theirs", "ours"]);
+        live["data"] = json!({"k": "made of it", "more": "theirs"});
         assert!(wanted.is_applied(&live));
-        live["data"]["k"] = json!("changed");
-        assert!(!wanted.is_applied(&live));
-        live["data"]["k"] = json!("v");
-        live["metadata"]["finalizers"] = json!(["theirs"]);
-        assert!(!wanted.is_applied(&live));
+        let mut taken = live.clone();
+        taken["metadata"]["managedFields"][0]["fieldsV1"]["f:data"] = json!({"f:other": {}});
+        assert!(
+            !wanted.is_applied(&taken),
+            "somebody wrote it in a name of their own"
+        );
+        let mut stripped = live.clone();
+        stripped["metadata"]["annotations"] = json!({});
+        assert!(!wanted.is_applied(&stripped), "nothing says what was applied");
     }
 
     #[test]
     fn an_object_out_of_a_list_is_no_difference() {
         let wanted = manifest(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}));
-        let mut listed = wanted.body.clone();
+        let mut listed = applied(&wanted.body);
         assert!(wanted.is_applied(&listed), "lists leave out what their items are");
         listed["apiVersion"] = json!("v1");
         listed["kind"] = json!("ConfigMap");
@@ -252,25 +219,33 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_spelling_of_an_amount_is_no_difference() {
-        for (ours, servers) in [
-            ("0.5", "500m"),
-            ("1024Mi", "1Gi"),
-            ("1000m", "1"),
-            ("1.5Gi", "1536Mi"),
-            ("1", "1"),
-        ] {
-            assert_eq!(quantity(ours), quantity(servers), "{ours} {servers}");
-        }
-        assert_ne!(quantity("1"), quantity("1Gi"));
-        assert_eq!(quantity("tenant-1"), None);
-        assert_eq!(quantity(""), None);
-    }
-
-    #[test]
     fn a_field_that_is_no_longer_said_is_noticed() {
         let before = manifest(&json!({"metadata": {"name": "a"}, "data": {"k": "v", "old": "v"}}));
         let after = manifest(&json!({"metadata": {"name": "a"}, "data": {"k": "v"}}));
-        assert!(!after.is_applied(&before.body));
+        assert!(!after.is_applied(&applied(&before.body)));
+    }
+
+    #[test]
+    fn an_owner_of_an_earlier_life_is_taken_away_and_nobody_else() {
+        let owner = |kind: &str, name: &str, uid: &str| json!({"kind": kind, "name": name, "uid": uid});
+        let wanted = manifest(&json!({"metadata": {"ownerReferences": [owner("Tenant", "acme", "new")]}}));
+        let with =
+            |owners: Value| wanted.without_former_owners(&json!({"metadata": {"ownerReferences": owners}}));
+        let (own, former) = (owner("Tenant", "acme", "new"), owner("Tenant", "acme", "old"));
+        let others = [
+            owner("Tenant", "globex", "other"),
+            owner("Application", "acme", "argo"),
+        ];
+        let [globex, argo] = others;
+        assert_eq!(with(json!([own, globex, argo])), None);
+        assert_eq!(with(json!([])), None);
+        assert_eq!(
+            with(json!([former, argo, own])),
+            Some(json!({"metadata": {"ownerReferences": [argo, own]}}))
+        );
+        assert_eq!(
+            with(json!([former])),
+            Some(json!({"metadata": {"ownerReferences": []}}))
+        );
     }
 }

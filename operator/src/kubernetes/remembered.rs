@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::{Kind, field_owners::keep_our_replicas};
+use super::{Kind, field_owners::keep_ours};
 
 /// One object.
 #[derive(Debug, Clone)]
@@ -57,7 +57,7 @@ impl Remembered {
 
 impl From<DynamicObject> for Remembered {
     fn from(mut object: DynamicObject) -> Self {
-        keep_our_replicas(&mut object.metadata);
+        keep_ours(&mut object.metadata);
         // What came as JSON has a JSON form.
         let json = serde_json::to_vec(&object).unwrap_or_default().into();
         let mut metadata = object.metadata;

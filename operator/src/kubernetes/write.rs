@@ -9,7 +9,7 @@ use kube::{
     core::{NamespaceResourceScope, PartialObjectMeta, Request},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::manifest::{Key, Manifest};
 
@@ -24,9 +24,11 @@ fn api(client: &Client, key: &Key) -> Api<DynamicObject> {
 /// Server-side apply as the operator. Forced, because these objects are the operator's own: a field that somebody else
 /// took is drift.
 ///
+/// Gives the object as it is then.
+///
 /// # Errors
 /// What the API server says.
-pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<()> {
+pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<Value> {
     let params = PatchParams::apply(label::OPERATOR).force();
     let mut body = manifest.body.clone();
     let resource = manifest.key.kind.api_resource();
@@ -34,10 +36,33 @@ pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<()> {
         fields.insert("apiVersion".to_owned(), json!(resource.api_version));
         fields.insert("kind".to_owned(), json!(resource.kind));
     }
-    api(client, &manifest.key)
+    let written = api(client, &manifest.key)
         .patch(&manifest.key.name, &params, &Patch::Apply(body))
         .await?;
-    Ok(())
+    serde_json::to_value(&written).map_err(kube::Error::SerdeError)
+}
+
+/// Takes something away that server-side apply cannot, since it is somebody else's; gives the object as it is then.
+///
+/// # Errors
+/// What the API server says; 409 when the object is not the one that was looked at.
+pub async fn take_away(
+    client: &Client,
+    key: &Key,
+    patch: &Value,
+    version: Option<&str>,
+) -> kube::Result<Value> {
+    let mut patch = patch.clone();
+    if let (Some(version), Some(fields)) = (version, patch.as_object_mut()) {
+        let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.insert("resourceVersion".to_owned(), json!(version));
+        }
+    }
+    let written = api(client, key)
+        .patch(&key.name, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
+    serde_json::to_value(&written).map_err(kube::Error::SerdeError)
 }
 
 /// Who has the number of workers between the operator and KEDA.
@@ -50,17 +75,17 @@ const HANDOVER: &str = "event-operator-handover";
 ///
 /// # Errors
 /// What the API server says; 409 when somebody changed the number meanwhile.
-pub async fn hand_over(client: &Client, key: &Key, replicas: i64) -> kube::Result<()> {
+pub async fn hand_over(client: &Client, key: &Key, replicas: i64) -> kube::Result<Value> {
     let resource = key.kind.api_resource();
     let body = json!({
         "apiVersion": resource.api_version, "kind": resource.kind,
         "metadata": {"name": key.name},
         "spec": {"replicas": replicas},
     });
-    api(client, key)
+    let written = api(client, key)
         .patch(&key.name, &PatchParams::apply(HANDOVER), &Patch::Apply(body))
         .await?;
-    Ok(())
+    serde_json::to_value(&written).map_err(kube::Error::SerdeError)
 }
 
 /// Deletes an object, if it is still the one with this uid; one that is gone is gone.
@@ -142,12 +167,13 @@ where
         .await
 }
 
-/// Writes a status, unless it is what is there. The answer is read in metadata only, so that an object that does not decode
-/// can say so.
+/// Writes the status of this very object, unless it is what is there. Where another object has its name by now, nothing is
+/// written, since nothing is known of that one: it is looked at for its own sake. The answer is read in metadata only, so that an object
+/// that does not decode can say so.
 ///
 /// # Errors
 /// What the API server says.
-pub async fn set_status<K, S>(api: &Api<K>, name: &str, before: Option<&S>, status: &S) -> kube::Result<bool>
+pub async fn set_status<K, S>(api: &Api<K>, object: &K, before: Option<&S>, status: &S) -> kube::Result<bool>
 where
     K: Resource + Clone,
     S: Serialize + PartialEq,
@@ -155,25 +181,53 @@ where
     if before == Some(status) {
         return Ok(false);
     }
-    // A merge patch leaves alone what it does not name; fields that went have to be named.
-    let mut patch = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
-    if let (Some(before), Some(after)) = (
-        before.and_then(|before| serde_json::to_value(before).ok()),
-        patch.as_object_mut(),
-    ) {
-        for gone in before.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            after.entry(gone).or_insert(serde_json::Value::Null);
-        }
-    }
-    let patch = Patch::Merge(json!({"status": patch}));
+    let steps =
+        status_steps(object.meta().uid.as_deref(), before, status).map_err(kube::Error::SerdeError)?;
+    let patch = Patch::Json::<()>(serde_json::from_value(steps).map_err(kube::Error::SerdeError)?);
     let request = Request::new(api.resource_url())
-        .patch_subresource("status", name, &PatchParams::default(), &patch)
+        .patch_subresource("status", &object.name_any(), &PatchParams::default(), &patch)
         .map_err(kube::Error::BuildRequest)?;
-    api.clone()
+    let written = api
+        .clone()
         .into_client()
         .request::<PartialObjectMeta>(request)
-        .await?;
-    Ok(true)
+        .await;
+    match written {
+        Err(kube::Error::Api(refused)) if refused.code == 422 && refused.message.contains(STEP_FAILED) => {
+            Ok(false)
+        }
+        Err(kube::Error::Api(gone)) if gone.code == 404 => Ok(false),
+        other => other.map(|_| true),
+    }
+}
+
+/// How the API server says that a step of a JSON patch failed; a status that is not valid it calls so. Of the steps here only
+/// the first can fail.
+const STEP_FAILED: &str = "the server rejected our request due to an error in our request";
+
+/// The steps of a JSON patch (<https://www.rfc-editor.org/rfc/rfc6902>), which is the only kind that can ask for the uid: of a
+/// merge patch the API server takes nothing but the status, and looks at no uid in it. Fields that this version does not know
+/// are left alone, and those that went are taken away, whether they are still there or not.
+fn status_steps<S: Serialize>(uid: Option<&str>, before: Option<&S>, after: &S) -> serde_json::Result<Value> {
+    let fields = |status: &S| -> serde_json::Result<serde_json::Map<String, Value>> {
+        serde_json::from_value(serde_json::to_value(status)?)
+    };
+    let after = fields(after)?;
+    let mut steps = vec![json!({"op": "test", "path": "/metadata/uid", "value": uid})];
+    match before {
+        None => steps.push(json!({"op": "add", "path": "/status", "value": {}})),
+        Some(before) => {
+            for gone in fields(before)?.keys().filter(|field| !after.contains_key(*field)) {
+                let path = format!("/status/{gone}");
+                steps.push(json!({"op": "add", "path": path, "value": null}));
+                steps.push(json!({"op": "remove", "path": path}));
+            }
+        }
+    }
+    for (field, value) in after {
+        steps.push(json!({"op": "add", "path": format!("/status/{field}"), "value": value}));
+    }
+    Ok(Value::Array(steps))
 }
 
 /// The API of a namespaced kind for the namespace an object is in.
@@ -184,5 +238,28 @@ where
     match object.namespace() {
         Some(namespace) => Api::namespaced(client.clone(), &namespace),
         None => Api::default_namespaced(client.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_written_field_by_field_to_the_one_object_that_was_looked_at() {
+        let before = json!({"a": 1, "gone": 2});
+        assert_eq!(
+            status_steps(Some("u"), Some(&before), &json!({"a": 3})).unwrap(),
+            json!([
+                {"op": "test", "path": "/metadata/uid", "value": "u"},
+                {"op": "add", "path": "/status/gone", "value": null},
+                {"op": "remove", "path": "/status/gone"},
+                {"op": "add", "path": "/status/a", "value": 3},
+            ])
+        );
+        assert_eq!(
+            status_steps(Some("u"), None, &json!({"a": 3})).unwrap()[1],
+            json!({"op": "add", "path": "/status", "value": {}})
+        );
     }
 }

@@ -48,6 +48,30 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every one of them.
+    pub const ALL: [Self; 20] = [
+        Self::Cancelled,
+        Self::Unknown,
+        Self::InvalidArgument,
+        Self::DeadlineExceeded,
+        Self::NotFound,
+        Self::AlreadyExists,
+        Self::PermissionDenied,
+        Self::ResourceExhausted,
+        Self::LimitReached,
+        Self::FailedPrecondition,
+        Self::Aborted,
+        Self::OutOfRange,
+        Self::Unimplemented,
+        Self::Internal,
+        Self::Unavailable,
+        Self::DataLoss,
+        Self::Unauthenticated,
+        Self::Transport,
+        Self::Unsendable,
+        Self::NotLeading,
+    ];
+
     /// As metrics and messages write it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -12,6 +12,22 @@ use super::{
 };
 use crate::{leader::Permit, metrics::Metrics};
 
+/// Every method that is called.
+pub const METHODS: [&str; 12] = [
+    "ListTopics",
+    "ListSubscriptions",
+    "GetTopic",
+    "GetSubscription",
+    "CreateTopic",
+    "UpdateTopic",
+    "CreateSubscription",
+    "UpdateSubscription",
+    "DeleteSubscription",
+    "GetIamPolicy",
+    "SetIamPolicy",
+    "GetProject",
+];
+
 /// A Pub/Sub whose calls are budgeted and counted, and whose writes need the permit.
 pub struct Metered<P> {
     inner: P,

@@ -50,13 +50,7 @@ pub(super) async fn delete(subscription: &EventSubscription, ctx: &Context) -> R
         let mut status = status::terminating(subscription, &failure, Timestamp::now());
         say_pause(subscription, ctx, &mut status, None);
         let api = write::api_of(&ctx.client, subscription);
-        write::set_status(
-            &api,
-            &subscription.name_any(),
-            subscription.status.as_ref(),
-            &status,
-        )
-        .await?;
+        write::set_status(&api, subscription, subscription.status.as_ref(), &status).await?;
         return match failure.reason == Reason::Paused {
             true => Ok(Next::Resync),
             false => Err(failure),

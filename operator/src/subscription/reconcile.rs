@@ -343,12 +343,6 @@ async fn say(
     let mut status = status::status(subscription, progress, Timestamp::now());
     say_pause(subscription, ctx, &mut status, open);
     let api = write::api_of(&ctx.client, subscription);
-    write::set_status(
-        &api,
-        &subscription.name_any(),
-        subscription.status.as_ref(),
-        &status,
-    )
-    .await?;
+    write::set_status(&api, subscription, subscription.status.as_ref(), &status).await?;
     Ok(())
 }

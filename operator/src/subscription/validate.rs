@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use super::ownership::{Rules, Stamp};
 use crate::{
     failure::Failure,
-    kubernetes::{decoded, field_owners::others_wrote_a_spec},
+    kubernetes::{decoded, field_owners::foreign_spec},
     settings::Settings,
     tenant::{
         binding::{Place, Standing},
@@ -89,6 +89,16 @@ pub fn validate(
 ) -> Result<Valid, Failure> {
     let spec = &subscription.spec;
     let tenant = its_tenant(subscription, around)?;
+    if is_edited_by_hand(subscription) {
+        return Err(Failure {
+            reason: Reason::Progressing,
+            ..Failure::transient(format!(
+                "It was edited by hand, and Tenant {:?} puts that right: settings of a generated EventSubscription belong in its Tenant. To have it as your own, remove its label {}.",
+                spec.tenant_ref.name,
+                label::GENERATED
+            ))
+        });
+    }
     let named = names(tenant, &spec.settings, around.found.as_ref(), settings)?;
     if let Some(refusal) = named.standing.refusal(settings) {
         return Err(refusal);
@@ -331,13 +341,17 @@ pub fn are_rivals(this: &EventSubscription, other: &EventSubscription) -> bool {
         && other.spec.tenant_ref == this.spec.tenant_ref
 }
 
-/// Whether the operator made it for a Tenant, and nobody else has put a hand to its spec since. Where it does not decode, nobody
-/// knows what the hand meant.
+/// Whether it is the Tenant's: its label says so. Who takes the label away has it for their own. Where it does not decode, nobody
+/// knows what it asks for.
 #[must_use]
 pub fn is_generated(subscription: &EventSubscription) -> bool {
-    subscription.labels().contains_key(label::GENERATED)
-        && decoded::problem(subscription).is_none()
-        && !others_wrote_a_spec(&subscription.metadata)
+    subscription.labels().contains_key(label::GENERATED) && decoded::problem(subscription).is_none()
+}
+
+/// Whether a Tenant's own was edited by hand; its Tenant puts that right.
+#[must_use]
+pub fn is_edited_by_hand(subscription: &EventSubscription) -> bool {
+    is_generated(subscription) && foreign_spec(&subscription.metadata).is_some()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use crds::{EventSubscription, label};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::ResourceExt as _;
 use serde_json::Result;
 
 use super::{scaling::Mode, validate::Valid};
@@ -51,6 +52,21 @@ pub struct Desired {
     /// How many subscriptions are neither ready nor stuck: a new worker waits for them, so that its first pod finds its
     /// whole list and the right to pull.
     pub unsettled: usize,
+    /// EventSubscriptions that somebody has for their own, in the place of those that the Tenant asks for.
+    pub overridden: Vec<String>,
+}
+
+impl Desired {
+    /// All that should be in Kubernetes.
+    pub fn manifests(&self) -> impl Iterator<Item = &Manifest> {
+        [&self.namespace]
+            .into_iter()
+            .chain(&self.ground)
+            .chain(&self.subscriptions)
+            .chain(&self.worker)
+            .chain([&self.deployment])
+            .chain(&self.scaled_object)
+    }
 }
 
 /// Composes it; `children` are the EventSubscriptions of the tenant's namespace, and `mode` says who scales its worker.
@@ -90,6 +106,14 @@ pub fn desired(
         settings.drain.overlap,
         &settings.subscription,
     );
+    let overriding = by_hand.iter().filter(|hand| {
+        valid
+            .subscriptions
+            .iter()
+            .any(|one| one.topic == hand.spec.settings.topic)
+    });
+    let mut overridden: Vec<_> = overriding.map(|one| one.name_any()).collect();
+    overridden.sort();
     let (missing, unsettled) = event_subscription::unsettled(&wanted, children);
     Ok(Desired {
         namespace: namespace::manifest(valid)?,
@@ -113,6 +137,7 @@ pub fn desired(
             Mode::One | Mode::InMemory | Mode::NoKeda(_) | Mode::NoAddress(_) => None,
         },
         unsettled: missing + unsettled,
+        overridden,
     })
 }
 

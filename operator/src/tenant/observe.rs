@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::{
     desired::{Desired, worker_key},
+    plan::repair,
     rollout::Member,
     validate::{Valid, tenant_namespace},
 };
 use crate::{
     context::Context,
-    kubernetes::{Key, Kind, decoded},
+    kubernetes::{Key, Kind, Manifest, decoded, field_owners, read, repairs::Standing},
     pause::is_paused,
 };
 
@@ -41,6 +42,25 @@ pub struct Observed {
     pub namespace: NamespaceState,
     /// Every other object, as JSON.
     pub objects: BTreeMap<Key, Value>,
+    /// The objects that somebody else changes again and again.
+    pub contests: BTreeMap<Key, Contest>,
+}
+
+/// Somebody else writes what is the operator's, again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contest {
+    /// Whether it was put right just now, so that it waits until the next resync.
+    pub held: bool,
+    /// Who writes what, in words.
+    pub what: String,
+}
+
+impl Observed {
+    /// Whether an object is left as it is for now, since it was put right just now.
+    #[must_use]
+    pub fn is_held(&self, key: &Key) -> bool {
+        self.contests.get(key).is_some_and(|one| one.held)
+    }
 }
 
 /// Looks.
@@ -50,13 +70,9 @@ pub struct Observed {
 pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::Result<Observed> {
     let subscriptions = ctx.subscriptions.of(&valid.namespace);
     let mut objects = BTreeMap::new();
-    let wanted = desired
-        .ground
-        .iter()
-        .chain(&desired.worker)
-        .map(|manifest| &manifest.key);
     let scaled = worker_key(Kind::ScaledObject, &valid.namespace);
-    for key in wanted.chain([&desired.deployment.key, &desired.namespace.key, &scaled]) {
+    let wanted = desired.manifests().map(|manifest| &manifest.key);
+    for key in wanted.chain([&scaled]) {
         if let Some(live) = ctx.children.get(key) {
             objects.insert(key.clone(), live);
         }
@@ -82,8 +98,59 @@ pub async fn observe(valid: &Valid, desired: &Desired, ctx: &Context) -> kube::R
                 .map_or(NamespaceState::Foreign(None), |live| state(&live, &valid.name)),
         },
     };
-    Ok(Observed { namespace, objects })
+    let contests = contests(desired, &objects, ctx).await?;
+    Ok(Observed {
+        namespace,
+        objects,
+        contests,
+    })
 }
+
+/// The objects that were put right not long ago and are not as wanted again. Who changes them, the caches do not know.
+async fn contests(
+    desired: &Desired,
+    objects: &BTreeMap<Key, Value>,
+    ctx: &Context,
+) -> kube::Result<BTreeMap<Key, Contest>> {
+    let window = ctx.settings.resync.mul_f64(REPAIR_WINDOW);
+    let mut contests = BTreeMap::new();
+    for manifest in desired.manifests() {
+        let standing = ctx.repairs.standing(manifest, window);
+        let drifted = || {
+            let live = objects.get(&manifest.key);
+            live.is_some_and(|live| !repair(manifest, Some(live)).is_empty())
+        };
+        if standing == Standing::Calm || !drifted() {
+            continue;
+        }
+        let live = read::whole(&ctx.client, &manifest.key).await?;
+        if let Some(what) = live.and_then(|live| contested(manifest, &live)) {
+            let held = standing == Standing::Held;
+            contests.insert(manifest.key.clone(), Contest { held, what });
+        }
+    }
+    Ok(contests)
+}
+
+/// Who changes what, in words; nothing where the object is as wanted by now.
+fn contested(manifest: &Manifest, live: &Value) -> Option<String> {
+    let key = &manifest.key;
+    if let Some((field, by)) = field_owners::intruder(live) {
+        return Some(format!("{by:?} puts {field} into {key}"));
+    }
+    if let Some(field) = field_owners::lost(live, &manifest.body) {
+        return Some(match field_owners::owner_of(live, &field) {
+            Some(by) => format!("{by:?} changes {field} of {key}"),
+            None => format!("somebody takes {field} away from {key}"),
+        });
+    }
+    (!manifest.is_noted_on(live)).then(|| {
+        format!("somebody takes the annotation that says what was applied away from {key}, or admission does")
+    })
+}
+
+/// For so much of a resync a repair counts as just made: a little less than the shortest resync.
+pub const REPAIR_WINDOW: f64 = 0.8;
 
 /// The workers of all Tenants. Who may write in one namespace can make more Deployments that look like one; only that in its
 /// Tenant's namespace, by its name, is a worker.

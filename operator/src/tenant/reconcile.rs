@@ -15,7 +15,7 @@ use super::{
     contents,
     desired::{self, Desired, desired},
     finalize::{self, NamespaceEnd, Remains},
-    observe::{NamespaceState, Observed, fleet, observe},
+    observe::{NamespaceState, Observed, REPAIR_WINDOW, fleet, observe},
     plan::{Action, Plan, plan},
     pods,
     rollout::{self, Change, Turn},
@@ -92,31 +92,15 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
     // Asked once: KEDA may come or go while it is written.
     let mode = Mode::of(&valid, &ctx.settings, ctx.children.have_keda());
     match converge(tenant, &valid, &mode, moving, ctx).await {
-        Ok((plan, brake, outcome)) => {
+        Ok((desired, plan, brake, outcome)) => {
             warn_of_halt(tenant, &brake, ctx).await;
             let parts = Parts {
                 brake,
-                ..parts(&valid, &plan, outcome.applied, mode, ctx)
+                ..parts(&valid, desired, &plan, &outcome, mode, ctx)
             };
-            let progress = Progress::Written(&valid, &parts, outcome.failure.as_ref());
-            say(tenant, ctx, &progress, None).await?;
-            if is_kept(tenant) {
-                for action in plan.actions.iter().take(outcome.applied) {
-                    ctx.metrics.repaired("Tenant", action.as_str());
-                }
-            }
-            if outcome.applied > 0 {
-                let done: Vec<_> = plan
-                    .actions
-                    .iter()
-                    .take(outcome.applied)
-                    .map(ToString::to_string)
-                    .collect();
-                let done = done.join("; ");
-                tracing::info!(name = valid.name, writes = outcome.applied, "Applied: {done}.");
-                ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
-                    .await;
-            }
+            let failure = outcome.failure.as_ref();
+            say(tenant, ctx, &Progress::Written(&valid, &parts, failure), None).await?;
+            report(tenant, &outcome, &parts, ctx).await;
             let next = match plan.turn {
                 Turn::Go => Next::Resync,
                 Turn::Wait(_) | Turn::Halted(_) => Next::SoonOrResync(TURN_POLL),
@@ -181,7 +165,7 @@ async fn come(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<(Brake, O
 /// A paused Tenant: everything but the writes. A change of all workers does not come to it, and is no reason not to be ready.
 async fn hold(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<Next, Failure> {
     let mode = Mode::of(valid, &ctx.settings, ctx.children.have_keda());
-    let (all, own) = match both_plans(valid, &mode, ctx).await {
+    let (desired, all, own) = match both_plans(valid, &mode, ctx).await {
         Ok(plans) => plans,
         Err(failure) => {
             say(tenant, ctx, &Progress::Unplanned(valid, &failure), None).await?;
@@ -193,21 +177,43 @@ async fn hold(tenant: &Tenant, valid: &Valid, ctx: &Context) -> Result<Next, Fai
         actions.join("; ")
     };
     let failure = (!own.actions.is_empty()).then(|| pause::held(open(&own)));
-    let parts = parts(valid, &all, 0, mode, ctx);
+    let parts = parts(valid, desired, &all, &apply::Outcome::default(), mode, ctx);
     let progress = Progress::Written(valid, &parts, failure.as_ref());
     say(tenant, ctx, &progress, Some(open(&all))).await?;
     Ok(Next::Resync)
 }
 
 /// What would be written, and what of it without a change of all workers.
-async fn both_plans(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Plan, Plan), Failure> {
+async fn both_plans(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Desired, Plan, Plan), Failure> {
     let children = children(valid, ctx);
     let desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?;
     let observed = observe(valid, &desired, ctx).await?;
-    Ok((
-        plan(valid, &desired, &observed, Turn::Go)?,
-        plan(valid, &desired, &observed, Turn::Wait(0))?,
-    ))
+    let all = plan(valid, &desired, &observed, Turn::Go)?;
+    let own = plan(valid, &desired, &observed, Turn::Wait(0))?;
+    Ok((desired, all, own))
+}
+
+/// Counts what was written and tells people; and who writes the same fields.
+async fn report(tenant: &Tenant, outcome: &apply::Outcome, parts: &Parts, ctx: &Context) {
+    if is_kept(tenant) {
+        for action in &outcome.changed {
+            ctx.metrics.repaired("Tenant", action.as_str());
+        }
+    }
+    if !outcome.changed.is_empty() {
+        let done: Vec<_> = outcome.changed.iter().map(ToString::to_string).collect();
+        let (done, writes) = (done.join("; "), outcome.changed.len());
+        tracing::info!(name = tenant.name_any(), writes, "Applied: {done}.");
+        ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
+            .await;
+    }
+    let known = condition::find(tenant.conditions(), ConditionType::Contested)
+        .is_some_and(|one| one.status == "True");
+    if let Some(message) = status::contested(&parts.contested).filter(|_| !known) {
+        tracing::warn!(name = tenant.name_any(), "{message}");
+        let reason = Reason::FieldsContested.as_str();
+        ctx.tell(tenant, EventType::Warning, reason, message).await;
+    }
 }
 
 /// From what makes sense to what is so. `?` is allowed here, because every way out of it ends in a status.
@@ -217,7 +223,7 @@ async fn converge(
     mode: &Mode,
     moving: Brake,
     ctx: &Context,
-) -> Result<(Plan, Brake, apply::Outcome), Failure> {
+) -> Result<(Desired, Plan, Brake, apply::Outcome), Failure> {
     let children = children(valid, ctx); // from the cache
     let mut desired = desired(valid, &children, &ctx.settings, mode).map_err(kube::Error::SerdeError)?; // pure
     let observed = observe(valid, &desired, ctx).await?; // I/O: reads
@@ -230,8 +236,9 @@ async fn converge(
         desired.withdrawn.clear();
     }
     let plan = plan(valid, &desired, &observed, turn)?; // pure
-    let outcome = apply::apply(&ctx.client, &ctx.metrics, &plan.actions).await; // I/O: writes
-    Ok((plan, brake, outcome))
+    let outcome = apply::apply_to(&ctx.client, &ctx.metrics, &plan.actions, &observed.objects).await; // I/O: writes
+    remember(&desired, &plan, &outcome, &observed, ctx);
+    Ok((desired, plan, brake, outcome))
 }
 
 /// Says once that a change has halted before this Tenant.
@@ -247,6 +254,19 @@ async fn warn_of_halt(tenant: &Tenant, brake: &Brake, ctx: &Context) {
     tracing::warn!(name = tenant.name_any(), "{note}");
     ctx.tell(tenant, EventType::Warning, Reason::ChangeHalted.as_str(), note)
         .await;
+}
+
+/// What was applied now waits until the next resync when it is to be put right again and again.
+fn remember(desired: &Desired, plan: &Plan, outcome: &apply::Outcome, observed: &Observed, ctx: &Context) {
+    let window = ctx.settings.resync.mul_f64(REPAIR_WINDOW);
+    for manifest in desired.manifests() {
+        let mut applied = plan.actions.iter().take(outcome.applied);
+        if applied.any(|action| action.key() == &manifest.key) {
+            let live = observed.objects.get(&manifest.key);
+            let asked = live.is_some_and(|live| manifest.is_noted_on(live));
+            ctx.repairs.note(manifest, live.is_some(), asked, window);
+        }
+    }
 }
 
 /// Whether this Tenant's worker may change, if it is to change with all others.
@@ -272,25 +292,43 @@ fn children(valid: &Valid, ctx: &Context) -> Vec<Arc<EventSubscription>> {
     children
 }
 
-fn parts(valid: &Valid, plan: &Plan, applied: usize, mode: Mode, ctx: &Context) -> Parts {
-    let worker = ctx
-        .children
-        .get(&desired::worker_key(Kind::Deployment, &valid.namespace));
+/// What was written counts as the API server answered: the caches show it a moment later.
+fn parts(
+    valid: &Valid,
+    desired: Desired,
+    plan: &Plan,
+    outcome: &apply::Outcome,
+    mode: Mode,
+    ctx: &Context,
+) -> Parts {
+    let worker = desired::worker_key(Kind::Deployment, &valid.namespace);
+    let written = |key: &Key| outcome.objects.get(key).cloned();
+    let subscriptions = children(valid, ctx).into_iter().filter_map(|one| {
+        let key = Key {
+            kind: Kind::EventSubscription,
+            namespace: one.namespace(),
+            name: one.name_any(),
+        };
+        let is_deleted = |action: &Action| matches!(action, Action::Delete(gone, _) if gone == &key);
+        if outcome.changed.iter().any(is_deleted) {
+            return None;
+        }
+        let written = written(&key).and_then(|live| serde_json::from_value(live).ok());
+        Some(written.map_or(one, Arc::new))
+    });
     Parts {
-        subscriptions: children(valid, ctx),
+        subscriptions: subscriptions.collect(),
         wanted: valid.subscriptions.len(),
-        written: plan
-            .actions
-            .iter()
-            .take(applied)
-            .map(|action| action.key().clone())
-            .collect(),
-        worker: worker.and_then(|live| serde_json::from_value(live).ok()),
+        worker: written(&worker)
+            .or_else(|| ctx.children.get(&worker))
+            .and_then(|live| serde_json::from_value(live).ok()),
         worker_waits: plan.worker_waits,
         turn: plan.turn.clone(),
         brake: Brake::Off,
         store: ctx.settings.worker.idempotency.clone(),
         mode,
+        contested: plan.contested.clone(),
+        overridden: desired.overridden,
     }
 }
 
@@ -322,7 +360,7 @@ async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
         };
         let mut status = status::terminating(tenant, &verdict, Timestamp::now());
         say_pause(tenant, &mut status, None);
-        write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await?;
+        write::set_status(&api(ctx), tenant, tenant.status.as_ref(), &status).await?;
         return next;
     }
     write::remove_finalizer(&api(ctx), tenant).await?;
@@ -482,7 +520,7 @@ async fn say(
 ) -> Result<(), Failure> {
     let mut status = status::status(tenant, progress, Timestamp::now());
     say_pause(tenant, &mut status, open);
-    let written = write::set_status(&api(ctx), &tenant.name_any(), tenant.status.as_ref(), &status).await;
+    let written = write::set_status(&api(ctx), tenant, tenant.status.as_ref(), &status).await;
     // Written against a Tenant that changed meanwhile: the change comes as an event, and the next look says it anew.
     written.map(|_| ()).map_err(|error| {
         let failure = Failure::from(error);

@@ -267,7 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::Kind;
+    use crate::kubernetes::{Kind, field_owners::applied};
 
     fn live(version: &str, was_ready: bool, status: &Value) -> Value {
         json!({
@@ -423,7 +423,7 @@ mod tests {
             let body = json!({"metadata": {"annotations": {annotation::FLEET: fleet, annotation::OWN: own}}, "x": [fleet, own]});
             Manifest::new(Kind::Deployment, Some("acme"), "event-worker", &body).unwrap()
         };
-        let before = wanted("1", "a").body;
+        let before = applied(&wanted("1", "a").body);
         assert_eq!(change(&wanted("1", "a"), Some(&before)), Change::None);
         assert_eq!(change(&wanted("1", "a"), None), Change::Own);
         assert_eq!(change(&wanted("1", "b"), Some(&before)), Change::Own);
@@ -434,7 +434,8 @@ mod tests {
             "the edit does not wait"
         );
         let mut by_hand = before.clone();
-        by_hand["x"] = json!(["by", "hand"]);
+        let ours = by_hand.pointer_mut("/metadata/managedFields/0/fieldsV1").unwrap();
+        ours.as_object_mut().unwrap().remove("f:x");
         assert_eq!(change(&wanted("1", "a"), Some(&by_hand)), Change::Own);
     }
 }

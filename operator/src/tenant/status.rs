@@ -1,6 +1,6 @@
 //! Pure: what the reconcile of a Tenant says in status.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crds::{
     ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition, label,
@@ -12,14 +12,12 @@ use kube::ResourceExt as _;
 use super::{
     binding::Standing,
     brake::{Brake, Halted},
-    desired::worker_key,
     rollout::Turn,
     scaling::Mode,
     validate::Valid,
 };
 use crate::{
     failure::Failure,
-    kubernetes::{Key, Kind},
     settings::IdempotencyStore,
     status::{Conditions, Truth, Verdict},
 };
@@ -42,8 +40,6 @@ pub struct Parts {
     pub subscriptions: Vec<Arc<EventSubscription>>,
     /// How many it should have.
     pub wanted: usize,
-    /// What this reconcile wrote: the caches still show it as it was before, so that nothing of it counts as ready.
-    pub written: BTreeSet<Key>,
     /// The worker's Deployment, if it is there.
     pub worker: Option<Deployment>,
     /// Whether the worker is held back until the subscriptions are settled.
@@ -56,6 +52,10 @@ pub struct Parts {
     pub store: IdempotencyStore,
     /// Who decides how many workers run.
     pub mode: Mode,
+    /// What somebody else writes again and again, in words.
+    pub contested: Vec<String>,
+    /// EventSubscriptions that somebody has for their own, in the place of those that the Tenant asks for.
+    pub overridden: Vec<String>,
 }
 
 /// The status to write.
@@ -96,6 +96,7 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
                 worker.reason,
                 &worker.message,
             );
+            others(&mut conditions, parts);
             let verdict = match (failure, &parts.brake) {
                 (Some(failure), _) => Verdict::failed(failure),
                 (None, Brake::On(change)) => Verdict {
@@ -243,7 +244,7 @@ fn in_place(valid: &Valid) -> (Truth, Reason, String) {
 fn suspended(conditions: &mut Conditions<'_>, valid: &Valid, parts: Option<&Parts>) {
     let (truth, reason, message) = match valid.suspended {
         false => (Truth::False, Reason::None, ""),
-        true if parts.is_some_and(|parts| !may_run(valid, parts)) => (
+        true if parts.is_some_and(|parts| !may_run(parts)) => (
             Truth::True,
             Reason::Suspended,
             "spec.suspend is true: no worker runs, and messages are kept for their retention.",
@@ -257,18 +258,48 @@ fn suspended(conditions: &mut Conditions<'_>, valid: &Valid, parts: Option<&Part
     conditions.say(ConditionType::Suspended, truth, reason, message);
 }
 
-/// Whether a worker that was stopped may still run.
-fn may_run(valid: &Valid, parts: &Parts) -> bool {
-    parts.worker.as_ref().is_some_and(|deployment| {
-        let replicas = deployment.status.as_ref().and_then(|status| status.replicas);
-        worker_is_written(valid, parts) || !is_seen(deployment) || replicas > Some(0)
+/// What others do to what is the Tenant's; neither is a reason not to be ready.
+fn others(conditions: &mut Conditions<'_>, parts: &Parts) {
+    let mut flag = |type_, reason, message: Option<String>| {
+        let reason = if message.is_some() { reason } else { Reason::None };
+        conditions.say(
+            type_,
+            message.is_some().into(),
+            reason,
+            message.unwrap_or_default(),
+        );
+    };
+    flag(
+        ConditionType::Contested,
+        Reason::FieldsContested,
+        contested(&parts.contested),
+    );
+    let overridden = (!parts.overridden.is_empty()).then(|| {
+        format!(
+            "Applied by hand, so that the Tenant's own settings do not count: EventSubscription {}. Delete it to have the Tenant's own again.",
+            parts.overridden.join(", ")
+        )
+    });
+    flag(ConditionType::Overridden, Reason::AppliedByHand, overridden);
+}
+
+/// What to know of those who write the operator's fields; nothing where nobody does.
+#[must_use]
+pub fn contested(what: &[String]) -> Option<String> {
+    (!what.is_empty()).then(|| {
+        format!(
+            "Others write what is the operator's, again and again: {}. It is put right once per resync; let them leave it alone.",
+            what.join("; ")
+        )
     })
 }
 
-fn worker_is_written(valid: &Valid, parts: &Parts) -> bool {
-    parts
-        .written
-        .contains(&worker_key(Kind::Deployment, &valid.namespace))
+/// Whether a worker that was stopped may still run.
+fn may_run(parts: &Parts) -> bool {
+    parts.worker.as_ref().is_some_and(|deployment| {
+        let replicas = deployment.status.as_ref().and_then(|status| status.replicas);
+        !is_seen(deployment) || replicas > Some(0)
+    })
 }
 
 /// Whether its controller has seen it as it is.
@@ -284,20 +315,12 @@ fn is(one: &EventSubscription, what: ConditionType) -> bool {
     condition::holds(one.conditions(), what, one.metadata.generation)
 }
 
-fn is_ready(parts: &Parts, one: &EventSubscription) -> bool {
-    !is_written(parts, one) && is(one, ConditionType::Ready)
-}
-
-fn is_written(parts: &Parts, one: &EventSubscription) -> bool {
-    parts.written.contains(&Key {
-        kind: Kind::EventSubscription,
-        namespace: one.namespace(),
-        name: one.name_any(),
-    })
+fn is_ready(one: &EventSubscription) -> bool {
+    is(one, ConditionType::Ready)
 }
 
 fn ready(parts: &Parts) -> impl Iterator<Item = &Arc<EventSubscription>> {
-    parts.subscriptions.iter().filter(|one| is_ready(parts, one))
+    parts.subscriptions.iter().filter(|one| is_ready(one))
 }
 
 fn total(parts: &Parts) -> usize {
@@ -310,7 +333,7 @@ fn subscriptions(parts: &Parts) -> Verdict {
         return Verdict::ready(format!("{ready} of {total} subscriptions are ready."));
     }
     // The one that needs somebody is named first.
-    let open = |one: &&Arc<EventSubscription>| !is_ready(parts, one);
+    let open = |one: &&Arc<EventSubscription>| !is_ready(one);
     let stuck = parts
         .subscriptions
         .iter()
@@ -318,17 +341,12 @@ fn subscriptions(parts: &Parts) -> Verdict {
     let first = stuck
         .or_else(|| parts.subscriptions.iter().find(open))
         .map(|one| {
-            if is_written(parts, one) {
-                return format!(" {} was written just now.", one.name_any());
-            }
-            let why = one
-                .status
-                .as_ref()
-                .and_then(|status| condition::find(&status.conditions, ConditionType::Ready))
-                .map_or_else(
-                    || "Not looked at yet.".to_owned(),
-                    |ready| format!("{}: {}", ready.reason, ready.message),
-                );
+            let why = match condition::find(one.conditions(), ConditionType::Ready) {
+                None => "Not looked at yet.".to_owned(),
+                // What is said of it is said of what it was before.
+                Some(ready) if ready.status == "True" => "It was changed just now.".to_owned(),
+                Some(ready) => format!("{}: {}", ready.reason, ready.message),
+            };
             format!(" {}: {why}", one.name_any())
         });
     let message = format!(
@@ -367,13 +385,13 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     let Some(deployment) = &parts.worker else {
         return Verdict::working(Reason::Progressing, "The worker's Deployment is being made.");
     };
-    if worker_is_written(valid, parts) {
+    if !is_seen(deployment) {
         return Verdict::working(
             Reason::Progressing,
-            "The worker's Deployment was written just now.",
+            "The worker's Deployment was changed just now.",
         );
     }
-    if valid.suspended && may_run(valid, parts) {
+    if valid.suspended && may_run(parts) {
         return Verdict::working(Reason::Progressing, "The worker is being stopped.");
     }
     if valid.suspended {
@@ -387,10 +405,7 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
     }
     let (ready, wanted) = replicas(parts);
     let status = deployment.status.clone().unwrap_or_default();
-    let updated = match is_seen(deployment) {
-        true => status.updated_replicas.unwrap_or(0),
-        false => 0,
-    };
+    let updated = status.updated_replicas.unwrap_or(0);
     if ready >= wanted && updated >= wanted {
         let store = if parts.store.is_memory() {
             "; idempotency keys are in its memory, so there is one"
@@ -403,15 +418,30 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
             Verdict::ready(format!("{ready} of {wanted} workers are ready{store}{scaling}.")),
         );
     }
-    let gave_up = status
-        .conditions
-        .unwrap_or_default()
-        .into_iter()
-        .find(|condition| condition.type_ == "Progressing" && condition.status == "False");
-    let why = gave_up
-        .as_ref()
-        .and_then(|condition| condition.message.clone())
-        .unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let with = |type_: &str, status: &str| {
+        let found = conditions
+            .iter()
+            .find(|one| one.type_ == type_ && one.status == status);
+        found.map(|one| one.message.clone().unwrap_or_default())
+    };
+    let gave_up = with("Progressing", "False");
+    // There is no pod to look at, and no log to read: a quota or a policy takes none.
+    let refused = with("ReplicaFailure", "True").map(|why| format!("Its pods are refused: {why}"));
+    let newest = match ready < wanted {
+        true => String::new(),
+        false => format!(", and {updated} of the newest version"),
+    };
+    let advice = refused.unwrap_or_else(|| look_at_pods(valid, parts));
+    let why = gave_up.clone().unwrap_or_default();
+    let message = format!("{ready} of {wanted} workers are ready{newest}. {advice} {why}");
+    Verdict {
+        working: gave_up.is_none(),
+        ..Verdict::working(Reason::WorkerNotReady, message.trim_end())
+    }
+}
+
+fn look_at_pods(valid: &Valid, parts: &Parts) -> String {
     let namespace = &valid.namespace;
     let needs = parts.store.access.as_ref().map_or(String::new(), |access| {
         format!(
@@ -419,17 +449,9 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
             access.secret
         )
     });
-    let newest = match ready < wanted {
-        true => String::new(),
-        false => format!(", and {updated} of the newest version"),
-    };
-    let message = format!(
-        "{ready} of {wanted} workers are ready{newest}. Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs} {why}"
-    );
-    Verdict {
-        working: gave_up.is_none(),
-        ..Verdict::working(Reason::WorkerNotReady, message.trim_end())
-    }
+    format!(
+        "Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs}"
+    )
 }
 
 /// A worker that is ready and waits for a change says so; that is no reason not to be ready.

@@ -2,7 +2,7 @@
 
 use crate::{
     support::{World, now, settings, settings_with, subscription, valid, wanted_with},
-    tenant_stages::{desired, sample},
+    tenant_stages::{applied, desired, sample},
 };
 use crds::DeletionPolicy;
 use event_operator::{
@@ -71,7 +71,7 @@ fn on_gke_there_is_nothing_of_it() {
 #[test]
 fn a_change_of_the_federation_goes_through_the_fleet_like_any_other() {
     let before = federated("");
-    let live = tenant_in(&before).deployment.body;
+    let live = applied(&tenant_in(&before).deployment.body);
     assert_eq!(change(&tenant_in(&before).deployment, Some(&live)), Change::None);
     for more in [
         ", audience: us",

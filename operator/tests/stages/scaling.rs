@@ -4,7 +4,7 @@ use crate::{
     support::{now, settings, settings_with},
     tenant_stages::{children, observed, sample, summary},
 };
-use crds::{ConditionType, Tenant, condition};
+use crds::{ConditionType, Tenant, condition, label};
 use event_operator::{
     settings::Settings,
     tenant::{
@@ -61,10 +61,15 @@ fn steps(valid: &Valid, wanted: &Desired, there: &Observed) -> Vec<String> {
 fn owned_by(manager: &str, replicas: i32, desired: &Desired, there: &mut Observed) {
     let live = there.objects.get_mut(&desired.deployment.key).unwrap();
     live["spec"]["replicas"] = json!(replicas);
-    live["metadata"]["managedFields"] = json!([
-        {"manager": "event-operator", "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {}}}},
-        {"manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
-    ]);
+    let entries = live["metadata"]["managedFields"].as_array_mut().unwrap();
+    let ours = entries[0]["fieldsV1"]["f:spec"].as_object_mut().unwrap();
+    if manager == label::OPERATOR {
+        ours.insert("f:replicas".into(), json!({}));
+    } else {
+        ours.remove("f:replicas");
+        let fields = json!({"f:spec": {"f:replicas": {}}});
+        entries.push(json!({"manager": manager, "operation": "Apply", "fieldsV1": fields}));
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use event_operator::{
     tenant::{
         desired::{self, Desired, worker_key},
         finalize::{NamespaceEnd, Next, Remains, may_go, namespace_end, next},
-        observe::{NamespaceState, Observed},
+        observe::{Contest, NamespaceState, Observed},
         plan::{Action, Plan, plan},
         rollout::{Turn, annotation},
         scaling::Mode,
@@ -87,16 +87,39 @@ pub(crate) fn observed(desired: &Desired, namespace: NamespaceState) -> Observed
         .chain(&desired.scaled_object)
         .chain([&desired.deployment, &desired.namespace]);
     let objects = all
-        .map(|manifest| (manifest.key.clone(), manifest.body.clone()))
+        .map(|manifest| (manifest.key.clone(), applied(&manifest.body)))
         .collect();
-    Observed { namespace, objects }
+    Observed {
+        namespace,
+        objects,
+        contests: BTreeMap::new(),
+    }
 }
 
 fn nothing() -> Observed {
     Observed {
         namespace: NamespaceState::Absent,
         objects: BTreeMap::new(),
+        contests: BTreeMap::new(),
     }
+}
+
+/// A wish as it is once the operator applied it, where every list is one value to the server.
+pub(crate) fn applied(wanted: &Value) -> Value {
+    fn fields(value: &Value) -> Value {
+        let all = value.as_object().into_iter().flatten();
+        all.map(|(name, value)| (format!("f:{name}"), fields(value)))
+            .collect()
+    }
+    let mut live = wanted.clone();
+    live["metadata"]["managedFields"] =
+        json!([{"manager": label::OPERATOR, "operation": "Apply", "fieldsV1": fields(wanted)}]);
+    live
+}
+
+/// What the operator owns of a live object.
+fn ours(live: &mut Value) -> &mut Value {
+    &mut live["metadata"]["managedFields"][0]["fieldsV1"]
 }
 
 pub(crate) fn summary(plan: &Plan) -> Vec<String> {
@@ -258,10 +281,89 @@ fn every_object_that_drifted_is_put_right_and_no_other() {
     let whole = observed(&settled, NamespaceState::Made);
     for key in whole.objects.keys() {
         let mut drifted = whole.clone();
-        drifted.objects.get_mut(key).unwrap()["metadata"]["labels"] = json!({});
+        // Somebody else wrote them: from then on they are theirs.
+        let labels = &mut ours(drifted.objects.get_mut(key).unwrap())["f:metadata"]["f:labels"];
+        *labels = json!({"f:other": {}});
         let repair = plan(&valid, &settled, &drifted, Turn::Go).unwrap();
         assert_eq!(summary(&repair), [format!("apply {key}")]);
+        // Just after it was put right it waits, and its Tenant says why.
+        let contest = Contest {
+            held: true,
+            what: "somebody changes it".into(),
+        };
+        drifted.contests.insert(key.clone(), contest);
+        let waits = plan(&valid, &settled, &drifted, Turn::Go).unwrap();
+        assert_eq!(summary(&waits), Vec::<String>::new());
+        assert_eq!(waits.contested, ["somebody changes it"]);
     }
+}
+
+#[test]
+fn what_admission_makes_of_a_wish_is_no_drift() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let mut mutated = observed(&settled, NamespaceState::Made);
+    let live = mutated.objects.get_mut(&settled.deployment.key).unwrap();
+    let container = &mut live["spec"]["template"]["spec"]["containers"][0];
+    container["image"] = json!("mirror/event-worker@sha256:0");
+    container["resources"]["requests"] =
+        json!({"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "1Gi"});
+    let calm = plan(&valid, &settled, &mutated, Turn::Go).unwrap();
+    assert_eq!(summary(&calm), Vec::<String>::new());
+}
+
+#[test]
+fn what_others_put_into_a_generated_subscription_is_taken_away() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let key = settled.subscriptions[0].key.clone();
+    let mut edited = observed(&settled, NamespaceState::Made);
+    let live = edited.objects.get_mut(&key).unwrap();
+    live["spec"]["exactlyOnceDelivery"] = json!(true);
+    let fields = json!({"f:spec": {"f:exactlyOnceDelivery": {}}});
+    let theirs = json!({"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields});
+    live["metadata"]["managedFields"]
+        .as_array_mut()
+        .unwrap()
+        .push(theirs);
+    let repair = plan(&valid, &settled, &edited, Turn::Go).unwrap();
+    let [Action::TakeAway(whose, patch)] = &repair.actions[..] else {
+        panic!("{:?}", repair.actions)
+    };
+    assert_eq!(
+        (whose, patch),
+        (&key, &json!({"spec": {"exactlyOnceDelivery": null}}))
+    );
+}
+
+#[test]
+fn a_namespace_that_goes_says_what_holds_it() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let mut held = observed(&settled, NamespaceState::Terminating);
+    held.objects.get_mut(&settled.namespace.key).unwrap()["status"] = json!({"conditions": [
+        {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "All content successfully deleted"},
+        {"type": "NamespaceContentRemaining", "status": "True", "message": "Some resources are remaining: configmaps. has 1 resource instances"},
+        {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.com/hold in 1 resource instances"},
+    ]});
+    let failure = plan(&valid, &settled, &held, Turn::Go).unwrap_err();
+    assert_eq!(failure.reason, Reason::Terminating);
+    insta::assert_snapshot!(failure.message, @r#"Namespace "tenant-456" is being deleted; it is made again when it is gone. What holds it: Some resources are remaining: configmaps. has 1 resource instances; example.com/hold in 1 resource instances."#);
+}
+
+#[test]
+fn an_owner_out_of_an_earlier_life_is_taken_away_before_the_new_one_is_applied() {
+    let valid = valid("tenant-456");
+    let settled = settled(&valid);
+    let key = settled.ground[0].key.clone();
+    let mut restored = observed(&settled, NamespaceState::Made);
+    let live = restored.objects.get_mut(&key).unwrap();
+    live["metadata"]["ownerReferences"][0]["uid"] = json!("a-former-uid");
+    live["metadata"]["annotations"]["events.livingtwin.io/applied"] = json!("another");
+    let repair = plan(&valid, &settled, &restored, Turn::Go).unwrap();
+    let [Action::TakeAway(..), Action::Apply(_)] = &repair.actions[..] else {
+        panic!("{:?}", repair.actions)
+    };
 }
 
 #[test]
@@ -302,7 +404,7 @@ fn a_namespace_that_was_there_keeps_its_labels() {
     let valid = valid("tenant-456");
     let settled = settled(&valid);
     let mut given = observed(&settled, NamespaceState::Given);
-    given.objects.get_mut(&settled.namespace.key).unwrap()["metadata"]["labels"] = json!({});
+    *ours(given.objects.get_mut(&settled.namespace.key).unwrap()) = json!({});
     assert!(
         plan(&valid, &settled, &given, Turn::Go)
             .unwrap()
@@ -332,6 +434,7 @@ fn one_applied_by_hand_takes_the_place_of_the_tenants_own() {
     let desired = desired(&valid, &by_hand, &settings()).unwrap();
     assert_eq!(desired.subscriptions.len(), 1);
     assert!(desired.unwanted.is_empty());
+    assert_eq!(desired.overridden, ["document-events"]);
 }
 
 #[test]

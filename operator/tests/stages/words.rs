@@ -10,7 +10,6 @@ use crate::{
 use crds::{AccessVerified, EventSubscription, Reason};
 use event_operator::{
     failure::{Class, Failure},
-    kubernetes::Key,
     leader::NotLeading,
     monitoring::Unread,
     pubsub::{Code, Policy, PubSubError, Resource, SubscriptionField, TopicField},
@@ -194,11 +193,18 @@ fn workers() -> Vec<(&'static str, Value)> {
             ]}),
         ),
         ("gave up", json!({"observedGeneration": 2, "conditions": gave_up})),
+        (
+            "is refused its pods",
+            json!({"observedGeneration": 2, "conditions": [
+                {"type": "Progressing", "status": "True"},
+                {"type": "ReplicaFailure", "status": "True", "message": "pods \"event-worker-1\" is forbidden: exceeded quota: none"},
+            ]}),
+        ),
     ]
 }
 
 /// What else there is to say of a Tenant whose worker runs.
-fn ways(ready: &[Arc<EventSubscription>], written: [Key; 2], runs: &Parts) -> Vec<(String, Parts)> {
+fn ways(ready: &[Arc<EventSubscription>], runs: &Parts) -> Vec<(String, Parts)> {
     let with = |title: &str, change: &dyn Fn(&mut Parts)| {
         let mut parts = Parts {
             subscriptions: runs.subscriptions.clone(),
@@ -214,7 +220,9 @@ fn ways(ready: &[Arc<EventSubscription>], written: [Key; 2], runs: &Parts) -> Ve
     let stuck = Arc::new(stuck);
     let unseen = Arc::new(EventSubscription::new("user-events", ready[0].spec.clone()));
     let names = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
-    let [deployment, subscription] = written;
+    let mut changed = EventSubscription::clone(&ready[0]);
+    changed.metadata.generation = Some(2);
+    let changed = Arc::new(changed);
     vec![
         (
             "nothing is there yet".to_owned(),
@@ -231,11 +239,14 @@ fn ways(ready: &[Arc<EventSubscription>], written: [Key; 2], runs: &Parts) -> Ve
         with("many hold all up", &|parts| {
             parts.turn = Turn::Halted(names.clone());
         }),
-        with("its Deployment was just written", &|parts| {
-            parts.written = [deployment.clone()].into();
+        with("a subscription was just changed", &|parts| {
+            parts.subscriptions[0] = Arc::clone(&changed);
         }),
-        with("a subscription was just written", &|parts| {
-            parts.written = [subscription.clone()].into();
+        with("others write the same", &|parts| {
+            parts.contested = vec!["\"kyverno\" changes spec.replicas of it".to_owned()];
+        }),
+        with("two are applied by hand", &|parts| {
+            parts.overridden = names[..2].to_vec();
         }),
         with("a subscription is stuck", &|parts| {
             parts.subscriptions[1] = Arc::clone(&stuck);
@@ -274,8 +285,7 @@ fn a_tenant_says_how_far_it_is() {
             "a write failed",
             &tenant::status::Progress::Written(&valid, &runs, Some(&refused())),
         );
-        let written = [first.deployment.key.clone(), first.subscriptions[0].key.clone()];
-        for (title, parts) in ways(&ready, written, &runs) {
+        for (title, parts) in ways(&ready, &runs) {
             say(&title, &tenant::status::Progress::Written(&valid, &parts, None));
         }
         say(
@@ -345,6 +355,19 @@ fn what_a_tenant_comes_to() {
     assert_snapshot!(text);
 }
 
+/// The writes of a kind that are counted from zero.
+fn counted(kind: &str) -> Vec<String> {
+    let text = event_operator::metrics::Metrics::new().unwrap().render().unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let writes = text.lines().filter_map(|line| {
+        let labels = line.strip_prefix("event_operator_writes_total{action=\"")?;
+        let (action, rest) = labels.split_once('"')?;
+        rest.contains(&format!("kind=\"{kind}\""))
+            .then(|| action.to_owned())
+    });
+    writes.collect()
+}
+
 #[test]
 fn plans_are_told_step_by_step() {
     let one = valid(&subscription("tenant-123", "user-events", "")).unwrap();
@@ -366,6 +389,10 @@ fn plans_are_told_step_by_step() {
         Action::DeleteSubscription(one.subscription.clone()),
     ] {
         let (word, told) = (action.as_str(), action.to_string());
+        assert!(
+            counted("EventSubscription").contains(&word.to_owned()),
+            "{word} does not begin at zero"
+        );
         let plan = Plan {
             steps: vec![Step {
                 proves: crds::ConditionType::TopicReady,
@@ -418,8 +445,13 @@ fn plans_are_told_step_by_step() {
     let key = tenants.deployment.key.clone();
     for action in [
         tenant::plan::Action::Delete(key.clone(), None),
-        tenant::plan::Action::HandOver(key, 3),
+        tenant::plan::Action::HandOver(key.clone(), 3),
+        tenant::plan::Action::TakeAway(key, json!({})),
     ] {
+        assert!(
+            counted("Tenant").contains(&action.as_str().to_owned()),
+            "{action}"
+        );
         writeln!(text, "{}: {action} ({})", action.as_str(), action.key()).unwrap();
     }
     assert_snapshot!(text);
@@ -473,6 +505,14 @@ fn every_failure_has_its_treatment() {
             say(&format!("{call} {code:?}"), &error.into());
         }
     }
+    let denied = Status::failure(
+        "admission webhook \"a.example.com\" denied the request: no",
+        "Because",
+    );
+    say(
+        "a policy",
+        &kube::Error::Api(denied.with_code(422).boxed()).into(),
+    );
     for code in [400, 403, 404, 409, 422, 429, 500, 503] {
         let status = Status::failure("said so", "Because").with_code(code).boxed();
         say(&format!("API server {code}"), &kube::Error::Api(status).into());

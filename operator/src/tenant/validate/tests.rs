@@ -84,3 +84,45 @@ fn who_decides_how_many_run() {
     assert!(matches!(mode(&settings, true), Mode::NoAddress(_)));
     assert_eq!(mode(&settings, true).replicas(), Some(3));
 }
+
+/// A version is a hash of what a spec says, and no more: a field that a later release adds is absent in every spec there is, and
+/// a release in which it shows would roll the whole fleet at once, outside of its waves. Whoever changes a value here does
+/// that to every worker whose Tenant says as much.
+#[test]
+fn a_new_optional_field_changes_no_worker() {
+    let specs = [
+        "{}",
+        "worker: {}",
+        "{id: customer-1, projectId: acme-events, suspended: true}",
+        "worker: {image: 'worker:1', maxConcurrentMessages: 9, timeout: 10m, envelope: Raw}",
+        "worker: {handler: {http: {url: 'http://handler:8080/'}}, scaling: {min: 1}, resources: {limits: {cpu: 1}}, env: [{name: A}]}",
+        "worker: {handler: {log: {}}, scaling: {}}",
+    ];
+    let versions = specs.map(|spec| {
+        let given: serde_json::Value = serde_yaml::from_str(spec).unwrap();
+        let tenant = tenant("acme", "a", spec);
+        assert_eq!(
+            serde_json::to_value(&tenant.spec).unwrap(),
+            given,
+            "nothing absent shows"
+        );
+        validate(&tenant, &[], &settings()).unwrap().worker_version
+    });
+    let expected = [
+        "6cd8cec706fa1111",
+        "959f4576b2c37d31",
+        "5b913a24bb246c1d",
+        "331a3dcb3fd88923",
+        "19b7f9708d402bf3",
+        "29a5ea26b7813c33",
+    ];
+    assert_eq!(versions, expected);
+}
+
+/// What the operator says of all workers, under its default configuration: a release that changes it rolls the whole fleet, in
+/// waves. That is not to happen by accident.
+#[test]
+fn a_release_rolls_the_fleet_only_where_it_means_to() {
+    let version = crate::tenant::desired::fleet_version(&settings()).unwrap();
+    assert_eq!(version, "f204b6df6411eeeb");
+}
