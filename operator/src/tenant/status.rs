@@ -110,9 +110,7 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
         (Some(valid), Some(parts)) => TenantStatus {
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
-            subscriptions: Some(format!("{}/{}", ready(parts).count(), total(parts))),
-            worker: Some(format!("{}/{}", replicas(parts).0, replicas(parts).1)),
-            ..status
+            ..counted(parts, status)
         },
         (Some(valid), None) => TenantStatus {
             id: Some(valid.id.to_string()),
@@ -120,6 +118,22 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
             ..status
         },
         _ => status,
+    }
+}
+
+/// How many of what it has are ready, as numbers and as words for columns.
+fn counted(parts: &Parts, status: TenantStatus) -> TenantStatus {
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let (subscriptions, total) = (number(ready(parts).count()), number(total(parts)));
+    let (workers, wanted) = replicas(parts);
+    TenantStatus {
+        subscriptions: Some(format!("{subscriptions}/{total}")),
+        ready_subscriptions: Some(subscriptions),
+        desired_subscriptions: Some(total),
+        worker: Some(format!("{workers}/{wanted}")),
+        ready_workers: Some(workers),
+        desired_workers: Some(wanted),
+        ..status
     }
 }
 
