@@ -21,6 +21,7 @@ use crate::{duration::Span, tenant::DeletionPolicy};
     kind = "EventSubscription",
     plural = "eventsubscriptions",
     shortname = "evsub",
+    category = "event-plane",
     category = "livingtwin",
     namespaced,
     status = "EventSubscriptionStatus",
@@ -55,6 +56,7 @@ use crate::{duration::Span, tenant::DeletionPolicy};
         name = "Message",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = "1",
         description = "What to know or do next"
     ),
     printcolumn(

@@ -20,7 +20,8 @@ use crate::{binding::Binding, event_subscription::SubscriptionSettings, worker::
     version = "v1alpha1",
     kind = "Tenant",
     plural = "tenants",
-    shortname = "tnt",
+    shortname = "evtenant",
+    category = "event-plane",
     category = "livingtwin",
     status = "TenantStatus",
     derive = "PartialEq",
@@ -30,7 +31,7 @@ use crate::{binding::Binding, event_subscription::SubscriptionSettings, worker::
     printcolumn(name = "Subscriptions", type_ = "string", json_path = ".status.subscriptions", description = "Ready ones of all"),
     printcolumn(name = "Worker", type_ = "string", json_path = ".status.worker", description = "Ready workers of those wanted"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", description = "What to know or do next"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = "1", description = "What to know or do next"),
     printcolumn(name = "Tenant-ID", type_ = "string", json_path = ".status.id", priority = "1", description = "The tenant_id on its messages"),
     printcolumn(name = "Namespace", type_ = "string", json_path = ".status.namespace", priority = "1", description = "Where its worker runs"),
     validation = Rule::new("has(self.spec.__namespace__) || !(self.metadata.name in ['default', 'kube-system', 'kube-public', 'kube-node-lease'])").message("spec.namespace must be set when metadata.name is the name of a system namespace"),
@@ -138,9 +139,21 @@ pub struct TenantStatus {
     /// Ready subscriptions of all, `5/5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscriptions: Option<String>,
+    /// How many of its subscriptions are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_subscriptions: Option<i32>,
+    /// How many subscriptions it should have, those that somebody applied by hand among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_subscriptions: Option<i32>,
     /// Ready workers of those wanted, `1/1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<String>,
+    /// How many of its workers are ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_workers: Option<i32>,
+    /// How many workers are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_workers: Option<i32>,
     /// Where its event plane is. The operator works there, whatever spec and configuration ask for later, until it is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,

@@ -16,6 +16,19 @@ fn the_files_are_what_the_types_say() {
     }
 }
 
+/// `kubectl get event-plane -A` shows everything, and no name is one that another project's kind has too: `tnt` is Capsule's.
+#[test]
+fn both_kinds_are_found_by_names_that_are_theirs_alone() {
+    let names = crds::manifest::all().unwrap().map(|(_, definition)| {
+        let names = definition.spec.names;
+        (names.kind, names.short_names.unwrap(), names.categories.unwrap())
+    });
+    let categories = vec!["event-plane".to_owned(), "livingtwin".to_owned()];
+    let expected = [("Tenant", "evtenant"), ("EventSubscription", "evsub")]
+        .map(|(kind, short)| (kind.to_owned(), vec![short.to_owned()], categories.clone()));
+    assert_eq!(names, expected);
+}
+
 /// Every field explains itself: `kubectl explain` is where users look first.
 #[test]
 fn every_field_has_a_description() {

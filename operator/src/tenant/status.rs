@@ -131,9 +131,7 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
             binding,
-            subscriptions: Some(format!("{}/{}", ready(parts).count(), total(parts))),
-            worker: Some(format!("{}/{}", replicas(parts).0, replicas(parts).1)),
-            ..status
+            ..counted(parts, status)
         },
         (Some(valid), None) => TenantStatus {
             id: Some(valid.id.to_string()),
@@ -238,6 +236,22 @@ fn in_place(valid: &Valid) -> (Truth, Reason, String) {
                 ),
             )
         }
+    }
+}
+
+/// How many of what it has are ready, as numbers and as words for columns.
+fn counted(parts: &Parts, status: TenantStatus) -> TenantStatus {
+    let number = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
+    let (subscriptions, total) = (number(ready(parts).count()), number(total(parts)));
+    let (workers, wanted) = replicas(parts);
+    TenantStatus {
+        subscriptions: Some(format!("{subscriptions}/{total}")),
+        ready_subscriptions: Some(subscriptions),
+        desired_subscriptions: Some(total),
+        worker: Some(format!("{workers}/{wanted}")),
+        ready_workers: Some(workers),
+        desired_workers: Some(wanted),
+        ..status
     }
 }
 
