@@ -30,6 +30,7 @@ mod operator;
 mod pause;
 mod quota;
 mod refusals;
+mod releases;
 mod rights;
 mod rollout;
 mod scaling;

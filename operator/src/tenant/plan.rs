@@ -76,7 +76,7 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
         // KEDA takes a worker to zero without asking: whether it was ready has to be written down before.
         let note = desired.scaled_object.is_some() && live.is_some_and(|live| !rollout::is_noted(live));
         let now = match change {
-            Change::None => note,
+            Change::None => note && turn == Turn::Go,
             Change::Fleet => turn == Turn::Go,
             Change::Own => true,
         };
