@@ -1,6 +1,7 @@
 //! Metrics and probes.
 
 use std::{
+    borrow::Cow,
     net::SocketAddr,
     sync::{Arc, OnceLock},
 };
@@ -23,6 +24,8 @@ enum Stage {
     Starting,
     /// Another replica leads; this one could take over, so it is as ready as it can be.
     Waiting,
+    /// Another release writes for this cluster, which this one is not ready for.
+    Yielding(String),
     /// The caches are filled and reconciles run.
     Working(Arc<Context>),
 }
@@ -50,10 +53,17 @@ impl Activity {
         *self.stage.write() = Stage::Waiting;
     }
 
+    /// It leads its own release, and this other one has the cluster.
+    pub fn yields(&self, release: &str) {
+        *self.stage.write() = Stage::Yielding(release.to_owned());
+        self.metrics.set_yields(Some(release));
+    }
+
     /// It leads, and fills its caches.
     pub fn begins(&self) {
         *self.stage.write() = Stage::Starting;
         self.metrics.set_leading(true);
+        self.metrics.set_yields(None);
     }
 
     /// Its caches are filled.
@@ -78,11 +88,21 @@ pub async fn serve(address: SocketAddr, activity: Arc<Activity>) -> std::io::Res
     axum::serve(listener, routes).await
 }
 
-async fn ready(State(activity): State<Arc<Activity>>) -> (StatusCode, &'static str) {
-    match *activity.stage.read() {
-        Stage::Starting => (StatusCode::SERVICE_UNAVAILABLE, "the caches are being filled\n"),
-        Stage::Waiting => (StatusCode::OK, "ok: another replica leads\n"),
-        Stage::Working(_) => (StatusCode::OK, "ok\n"),
+async fn ready(State(activity): State<Arc<Activity>>) -> (StatusCode, Cow<'static, str>) {
+    match &*activity.stage.read() {
+        Stage::Starting => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the caches are being filled\n".into(),
+        ),
+        Stage::Waiting => (StatusCode::OK, "ok: another replica leads\n".into()),
+        Stage::Yielding(release) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "the release {release} writes for the Tenants of this cluster; this one writes nothing\n"
+            )
+            .into(),
+        ),
+        Stage::Working(_) => (StatusCode::OK, "ok\n".into()),
     }
 }
 

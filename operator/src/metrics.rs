@@ -40,6 +40,7 @@ pub struct Metrics {
     messages: IntGaugeVec,
     ownerless: IntGaugeVec,
     leading: Gauge,
+    yields: IntGaugeVec,
     rollout: IntGaugeVec,
     settings_change: IntGaugeVec,
     backlog: IntGaugeVec,
@@ -144,6 +145,11 @@ impl Metrics {
             leading: gauge(
                 "event_operator_leading",
                 "1 while this replica holds the lease and writes, else 0.",
+            )?,
+            yields: gauges(
+                "event_operator_yields_to_release",
+                "1 while another release of the operator writes for the Tenants of this cluster, and this one writes nothing.",
+                &["release"],
             )?,
             registry,
         };
@@ -265,6 +271,14 @@ impl Metrics {
     /// Whether this replica writes.
     pub fn set_leading(&self, leads: bool) {
         self.leading.set(f64::from(u8::from(leads)));
+    }
+
+    /// Whether another release has the cluster.
+    pub fn set_yields(&self, release: Option<&str>) {
+        self.yields.reset();
+        if let Some(release) = release {
+            self.yields.with_label_values(&[release]).set(1);
+        }
     }
 
     /// All of them in Prometheus' text format.

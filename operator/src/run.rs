@@ -24,7 +24,12 @@ use crate::{
     controller::{self, Caches},
     http::{self, Activity},
     kubernetes::{Children, repairs::Repairs},
-    leader::{Election, Permit, guard, record::Times},
+    leader::{
+        Election, Permit,
+        cluster::{self, Release},
+        guard,
+        record::Times,
+    },
     metrics::Metrics,
     monitoring::{Fleet, Monitoring, backlog::Backlogs, google::GoogleMonitoring},
     pubsub::{PubSub, budget::Budget, google::GooglePubSub, inventory::Inventory, metered::Metered},
@@ -72,7 +77,7 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -
     let metrics = Arc::new(Metrics::new().context("cannot make the metrics")?);
     let budget = Arc::new(Budget::per_minute(settings.admin_calls_per_minute));
     let activity = Arc::new(Activity::new(Arc::clone(&metrics), Arc::clone(&budget)));
-    let (permit, election) = stand(args, unguarded.clone());
+    let (permit, elections) = stand(args, unguarded.clone());
     let client = guard::client(cluster, permit.clone()).context("cannot make a client of the API server")?;
     let google = GooglePubSub::connect(&settings.connection)
         .await
@@ -89,7 +94,7 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -
     let scaler = scale(args, scaler, unguarded, &activity);
     let pubsub = Arc::new(Metered::new(google, budget, Arc::clone(&metrics), permit));
     let stop = stop.boxed().shared();
-    let work = lead(election, &activity, stop.clone(), || {
+    let work = lead(elections, &activity, stop.clone(), || {
         let activity = Arc::clone(&activity);
         let ports = Ports {
             client,
@@ -126,60 +131,107 @@ async fn scale(
     scaler.serve(client, listener).await
 }
 
+/// What it takes to write: to lead the replicas of this release, and to be of the release that the cluster's Tenants are of.
+struct Elections {
+    release: Release,
+    own: Election,
+    cluster: Election,
+}
+
 /// The permit, and what it takes to get it.
-fn stand(args: &Args, client: Client) -> (Permit, Option<Election>) {
+fn stand(args: &Args, client: Client) -> (Permit, Option<Elections>) {
     let Some(lease) = &args.lease else {
         tracing::info!(
             "There is no leader election: this must be the only operator. --lease NAME turns it on."
         );
         return (Permit::always(), None);
     };
-    let permit = Permit::none();
     let namespace = args
         .namespace
         .clone()
         .unwrap_or_else(|| client.default_namespace().to_owned());
     // A pod whose container starts again is another process, and must not take the old one's lease for its own.
     let pod = std::env::var("POD_NAME").unwrap_or_else(|_| "event-operator".to_owned());
-    let identity = format!("{pod}_{:08x}", rand::random::<u32>());
-    let election = Election::new(
-        client,
-        &namespace,
-        lease,
-        identity,
-        Times::default(),
-        permit.clone(),
-    );
-    (permit, Some(election))
+    let replica = format!("{pod}_{:08x}", rand::random::<u32>());
+    let release = Release::new(&namespace, lease);
+    let stand = |namespace: &str, lease: &str, identity: String| {
+        let permit = Permit::none();
+        let (client, times) = (client.clone(), Times::default());
+        let election = Election::new(client, namespace, lease, identity, times, permit.clone());
+        (permit, election)
+    };
+    let (own_permit, own) = stand(&namespace, lease, replica.clone());
+    let (permit, cluster) = stand(cluster::NAMESPACE, cluster::LEASE, release.identity(&replica));
+    let elections = Elections {
+        release,
+        own,
+        cluster,
+    };
+    (own_permit.and(&permit), Some(elections))
 }
 
-/// Works while this replica leads.
+/// Works while this replica leads, and its release has the cluster.
 async fn lead<W>(
-    election: Option<Election>,
+    elections: Option<Elections>,
     activity: &Activity,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = ()> + Clone,
     work: impl FnOnce() -> W,
 ) -> anyhow::Result<()>
 where
     W: Future<Output = anyhow::Result<()>>,
 {
-    let Some(mut election) = election else {
+    let Some(Elections {
+        release,
+        mut own,
+        mut cluster,
+    }) = elections
+    else {
         activity.begins();
         return work().await;
     };
     activity.waits();
+    let another = |holder: &str| tracing::info!(holder, "Another replica leads; this one waits.");
     tokio::select! {
-        () = election.win() => {}
-        () = stop => return Ok(()),
+        () = own.win(another) => {}
+        // So that it is known how long the holder is silent, when the own leader was the holder and died.
+        () = cluster.look_on() => {}
+        () = stop.clone() => return Ok(()),
     }
-    activity.begins();
-    let ended = tokio::select! {
-        ended = work() => ended,
-        // To begin anew is simpler than to find out what is still right, and just as fast.
-        () = election.keep() => anyhow::bail!("this replica lost its lease, and ends so that it starts anew"),
+    // To begin anew is simpler than to find out what is still right, and just as fast.
+    let lost = "this replica lost its lease, and ends so that it starts anew";
+    let won = tokio::select! {
+        () = cluster.win(|holder| yields(&release, holder, activity)) => true,
+        () = own.keep() => anyhow::bail!(lost),
+        () = stop => false,
     };
-    election.resign().await;
+    let ended = if won {
+        activity.begins();
+        tokio::select! {
+            ended = work() => ended,
+            () = own.keep() => anyhow::bail!(lost),
+            () = cluster.keep() => anyhow::bail!(lost),
+        }
+    } else {
+        Ok(())
+    };
+    cluster.resign().await;
+    own.resign().await;
     ended
+}
+
+/// Says in whose way this release is; the end of a replica of its own is waited for in silence.
+fn yields(release: &Release, holder: &str, activity: &Activity) {
+    let other = Release::of(holder);
+    if other == *release {
+        return activity.waits();
+    }
+    let other = other.as_str();
+    tracing::warn!(
+        release = release.as_str(),
+        other,
+        "Another release of the operator writes for the Tenants of this cluster; this one writes nothing. Uninstall one of the two."
+    );
+    activity.yields(other);
 }
 
 /// The ways to the world outside.

@@ -50,7 +50,7 @@ async fn a_bad_image_reaches_none_that_sleeps_and_a_good_one_reaches_all() {
     let emulator = Emulator::builder().start().await.unwrap();
     let first = with_image(plane, &emulator, "worker:1").await;
     let (canary, sleepers) = ("sings", ["sleeps-1", "sleeps-2", "sleeps-3"]);
-    apply(&client, canary, json!({"subscriptions": []})).await;
+    apply(&client, canary, json!({"subscriptions": [{"topic": "events"}]})).await;
     ready(&client, canary).await;
     for name in sleepers {
         apply(&client, name, json!({"subscriptions": [], "suspended": true})).await;

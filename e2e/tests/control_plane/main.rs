@@ -34,6 +34,7 @@ mod places;
 mod quota;
 mod refusals;
 mod refused_by_the_cluster;
+mod releases;
 mod rights;
 mod rollout;
 mod scaling;

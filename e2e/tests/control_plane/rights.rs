@@ -84,7 +84,12 @@ fn used(plane: &ControlPlane) -> BTreeSet<String> {
 /// The chart's roles, and their rules, bound to the user that has no others.
 pub(super) async fn bind(client: &Client, values: &[&str]) -> BTreeSet<String> {
     let objects = rendered(values);
-    let of = |kind: &str| objects.iter().find(|one| one["kind"] == kind).unwrap()["rules"].clone();
+    // Both Roles at once: the release's own lease and that of the cluster are in one namespace here.
+    let of = |kind: &str| {
+        let all = objects.iter().filter(|one| one["kind"] == kind);
+        let rules: Vec<_> = all.flat_map(|one| one["rules"].as_array().unwrap()).collect();
+        json!(rules)
+    };
     let (rules, own) = (of("ClusterRole"), of("Role"));
     let subject = json!([{"kind": "User", "name": LIMITED, "apiGroup": "rbac.authorization.k8s.io"}]);
     let role: ClusterRole =

@@ -23,6 +23,9 @@ use crate::failure::Failure;
 /// In memory only, among an object's annotations: what of it does not decode. It is taken off whatever comes with it.
 const UNDECODED: &str = "events.livingtwin.io/undecoded";
 
+/// The same for the fields of its spec, by name.
+const UNREAD: &str = "events.livingtwin.io/unread-fields";
+
 /// One of our kinds, which can be taken in parts.
 pub trait Partial: Resource<DynamicType = ()> + DeserializeOwned {
     /// The fields that a spec cannot be without, as far as they can be found.
@@ -53,6 +56,14 @@ impl Partial for EventSubscription {
 pub fn problem(object: &impl Resource) -> Option<&str> {
     let annotations = object.meta().annotations.as_ref()?;
     annotations.get(UNDECODED).map(String::as_str)
+}
+
+/// The fields of an object's spec that do not decode.
+#[must_use]
+pub fn unread(object: &impl Resource) -> Vec<&str> {
+    let annotations = object.meta().annotations.as_ref();
+    let named = annotations.and_then(|annotations| annotations.get(UNREAD));
+    named.map_or_else(Vec::new, |names| names.split(',').collect())
 }
 
 /// Whether an object decodes as a whole; without that nothing is written for it.
@@ -136,6 +147,7 @@ fn taken<K: Partial>(raw: &Value) -> serde_json::Result<K> {
     };
     if let Some(annotations) = &mut object.meta_mut().annotations {
         annotations.remove(UNDECODED);
+        annotations.remove(UNREAD);
     }
     Ok(object)
 }
@@ -144,14 +156,17 @@ fn taken<K: Partial>(raw: &Value) -> serde_json::Result<K> {
 fn in_parts<K: Partial>(raw: &Value, error: &serde_json::Error) -> serde_json::Result<K> {
     let metadata = raw.get("metadata").cloned().unwrap_or_default();
     let with = |spec: &Map<String, Value>| json!({"metadata": metadata, "spec": spec});
-    let mut problems = Vec::new();
+    let (mut problems, mut unread) = (Vec::new(), Vec::new());
     let mut spec = K::least(raw).as_object().cloned().unwrap_or_default();
     for (key, value) in raw.get("spec").and_then(Value::as_object).into_iter().flatten() {
         let mut more = spec.clone();
         more.insert(key.clone(), value.clone());
         match K::deserialize(with(&more)) {
             Ok(_) => spec = more,
-            Err(error) => problems.push(format!("spec.{key} ({error})")),
+            Err(error) => {
+                problems.push(format!("spec.{key} ({error})"));
+                unread.push(key.as_str());
+            }
         }
     }
     let mut object = with(&spec);
@@ -170,6 +185,10 @@ fn in_parts<K: Partial>(raw: &Value, error: &serde_json::Error) -> serde_json::R
     }
     let annotations = object.meta_mut().annotations.get_or_insert_default();
     annotations.insert(UNDECODED.to_owned(), problems.join(", "));
+    annotations.remove(UNREAD);
+    if !unread.is_empty() {
+        annotations.insert(UNREAD.to_owned(), unread.join(","));
+    }
     Ok(object)
 }
 
@@ -191,6 +210,7 @@ mod tests {
     fn what_decodes_is_whole_and_nobody_marks_it_from_outside() {
         let whole = tenant(&json!({"suspended": true}));
         assert_eq!(problem(&whole), None);
+        assert!(unread(&whole).is_empty());
         assert_eq!(understood(&whole), Ok(()));
         assert_eq!(whole.metadata.annotations.unwrap().len(), 1);
     }
@@ -205,6 +225,7 @@ mod tests {
                 && !said.contains("spec.id"),
             "{said}"
         );
+        assert_eq!(unread(&parts), ["deletionPolicy", "subscriptions"]);
         assert_eq!(parts.spec.id.as_deref(), Some("acme-1"));
         assert_eq!(
             parts.spec.deletion_policy.unwrap_or_default(),

@@ -11,7 +11,10 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-use super::manifest::{Key, Manifest};
+use super::{
+    decoded,
+    manifest::{Key, Manifest},
+};
 
 fn api(client: &Client, key: &Key) -> Api<DynamicObject> {
     let resource = key.kind.api_resource();
@@ -121,7 +124,8 @@ where
 }
 
 /// The finalizer off; an object that is gone holds nothing any more. The answer is read in metadata only, so that an object
-/// that does not decode can go too.
+/// that does not decode can go too. Of such an object the API server may refuse every change, because it cannot run a rule over a
+/// field of another type; then the fields that nobody can read go with the finalizer, and the object with them.
 ///
 /// # Errors
 /// As for [`set_finalizer`].
@@ -129,16 +133,32 @@ pub async fn remove_finalizer<K>(api: &Api<K>, object: &K) -> kube::Result<()>
 where
     K: Resource + Clone,
 {
-    let patch = Patch::Merge(finalizers(object, false));
+    let mut patch = finalizers(object, false);
+    let unread = decoded::unread(object);
+    match patched(api, object, &patch).await {
+        Err(kube::Error::Api(status)) if status.code == 422 && !unread.is_empty() => {
+            for field in unread {
+                patch["spec"][field] = serde_json::Value::Null;
+            }
+            patched(api, object, &patch).await
+        }
+        other => other,
+    }
+}
+
+async fn patched<K>(api: &Api<K>, object: &K, patch: &serde_json::Value) -> kube::Result<()>
+where
+    K: Resource + Clone,
+{
     let request = Request::new(api.resource_url())
-        .patch(&object.name_any(), &PatchParams::default(), &patch)
+        .patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch))
         .map_err(kube::Error::BuildRequest)?;
-    match api
+    let answer = api
         .clone()
         .into_client()
         .request::<PartialObjectMeta>(request)
-        .await
-    {
+        .await;
+    match answer {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(|_| ()),
     }

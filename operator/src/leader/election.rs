@@ -1,5 +1,7 @@
 //! I/O: takes the Lease, renews it, gives it back.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
@@ -46,33 +48,49 @@ impl Election {
         }
     }
 
-    /// Waits until this replica leads. Then its permit is given.
-    pub async fn win(&mut self) {
+    /// Waits until this replica leads. Then its permit is given. Whoever is in its way is told to `waits`, once each.
+    pub async fn win(&mut self, waits: impl Fn(&str)) {
         let mut said = None;
         loop {
             match self.round().await {
                 Ok(true) => {
-                    tracing::info!(lease = self.name, identity = self.identity, "This replica leads.");
+                    tracing::info!(
+                        lease = self.name,
+                        identity = self.identity,
+                        "This replica has the lease."
+                    );
                     return;
                 }
                 Ok(false) => {
                     let holder = self.seen.as_ref().and_then(Sighting::holder).map(str::to_owned);
-                    if holder.is_some() && holder != said {
-                        tracing::info!(
-                            lease = self.name,
-                            holder,
-                            "Another replica leads; this one waits."
-                        );
-                        said = holder;
+                    if let Some(holder) = &holder
+                        && Some(holder) != said.as_ref()
+                    {
+                        waits(holder);
                     }
+                    said = holder.or(said);
                 }
                 Err(error) => {
                     tracing::warn!(lease = self.name, %error, "The lease could not be read or written.");
                 }
             }
-            let retry = self.times.retry.mul_f64(rand::rng().random_range(1.0..1.2));
-            sleep(retry).await;
+            sleep(self.pause()).await;
         }
+    }
+
+    /// Only looks, for as long as it is polled: when it stands for election later, it knows how long the holder has been
+    /// silent.
+    pub async fn look_on(&mut self) {
+        loop {
+            if let Ok(Some(lease)) = self.api.get_opt(&self.name).await {
+                self.seen = Some(Sighting::look(self.seen.as_ref(), lease, Instant::now()));
+            }
+            sleep(self.pause()).await;
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        self.times.retry.mul_f64(rand::rng().random_range(1.0..1.2))
     }
 
     /// Renews the Lease until that is no longer possible; then the permit has ended.

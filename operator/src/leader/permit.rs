@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 /// The right to write to Kubernetes and Pub/Sub. It ends before anybody else can take the Lease, unless it is renewed;
 /// a process that was stopped for a while finds it ended when it goes on.
 #[derive(Debug, Clone)]
-pub struct Permit(Arc<RwLock<Until>>);
+pub struct Permit(Vec<Arc<RwLock<Until>>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Until {
@@ -29,23 +29,33 @@ impl Permit {
     /// One that is not given yet.
     #[must_use]
     pub fn none() -> Self {
-        Self(Arc::new(RwLock::new(Until::Never)))
+        Self(vec![Arc::new(RwLock::new(Until::Never))])
     }
 
     /// One that never ends: for a single process that nobody competes with.
     #[must_use]
     pub fn always() -> Self {
-        Self(Arc::new(RwLock::new(Until::Always)))
+        Self(vec![Arc::new(RwLock::new(Until::Always))])
+    }
+
+    /// One that is there while both are, and ends with the first.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self([self.0.as_slice(), other.0.as_slice()].concat())
     }
 
     /// Gives it, or extends it.
     pub fn extend(&self, until: Instant) {
-        *self.0.write() = Until::At(until);
+        for part in &self.0 {
+            *part.write() = Until::At(until);
+        }
     }
 
     /// Takes it away.
     pub fn withdraw(&self) {
-        *self.0.write() = Until::Never;
+        for part in &self.0 {
+            *part.write() = Until::Never;
+        }
     }
 
     /// Whether this process may write now.
@@ -53,11 +63,21 @@ impl Permit {
     /// # Errors
     /// [`NotLeading`] when it may not.
     pub fn check(&self) -> Result<(), NotLeading> {
-        match *self.0.read() {
+        match self.until() {
             Until::Always => Ok(()),
             Until::At(end) if Instant::now() < end => Ok(()),
             Until::At(_) | Until::Never => Err(NotLeading),
         }
+    }
+
+    /// The least of its parts.
+    fn until(&self) -> Until {
+        let parts = self.0.iter().map(|part| *part.read());
+        parts.fold(Until::Always, |least, part| match (least, part) {
+            (Until::Never, _) | (_, Until::Never) => Until::Never,
+            (Until::Always, other) | (other, Until::Always) => other,
+            (Until::At(one), Until::At(other)) => Until::At(one.min(other)),
+        })
     }
 
     /// Makes a write under it: not begun without it, and given up when it ends, so that no retry inside the write comes
@@ -66,7 +86,7 @@ impl Permit {
     /// # Errors
     /// [`NotLeading`] when it had ended, or ended before the write was answered; then the write may have been done.
     pub async fn cover<T>(&self, write: impl Future<Output = T>) -> Result<T, NotLeading> {
-        let until = *self.0.read();
+        let until = self.until();
         self.check()?;
         match until {
             Until::At(end) => timeout_at(end, write).await.map_err(|_| NotLeading),
@@ -101,6 +121,24 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::from_secs(10));
         let polled = permit.cover(async { panic!("a write was begun without the permit") });
         assert_eq!(polled.await, Err(NotLeading));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_two_both_are_needed() {
+        let (one, other) = (Permit::none(), Permit::none());
+        let both = one.and(&other);
+        one.extend(Instant::now() + Duration::from_secs(20));
+        assert_eq!(both.check(), Err(NotLeading));
+        other.extend(Instant::now() + Duration::from_secs(10));
+        assert_eq!(both.check(), Ok(()));
+        let begun = Instant::now();
+        assert_eq!(both.cover(std::future::pending::<()>()).await, Err(NotLeading));
+        assert_eq!(begun.elapsed(), Duration::from_secs(10), "it ends with the first");
+        other.extend(Instant::now() + Duration::from_secs(10));
+        assert_eq!(both.check(), Ok(()));
+        one.withdraw();
+        assert_eq!(both.check(), Err(NotLeading));
+        assert_eq!(other.check(), Ok(()));
     }
 
     #[tokio::test]

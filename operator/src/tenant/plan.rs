@@ -92,7 +92,9 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
         let change = rollout::change(manifest, live);
         let noted = rollout::noted_on(manifest, live, change);
         // KEDA takes a worker to zero without asking: whether it was ready has to be written down before.
-        let note = desired.scaled_object.is_some() && live.is_some_and(|live| !rollout::is_noted(live));
+        let note = turn == Turn::Go
+            && desired.scaled_object.is_some()
+            && live.is_some_and(|live| !rollout::is_noted(live));
         let now = change != Change::Fleet || turn == Turn::Go;
         let held = observed.is_held(&manifest.key);
         let writes = if now && !held {
