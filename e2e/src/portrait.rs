@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use crds::{EventSubscription, Tenant};
-use event_operator::subscription::ownership::key::MADE_AT;
+use event_operator::{
+    subscription::ownership::{id_label, key::MADE_AT},
+    tenant::rollout::annotation::LAST_READY,
+};
+use events::TenantId;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Namespace, ServiceAccount},
@@ -36,6 +40,7 @@ pub async fn portrait(
     let mut names = vec![
         (tenant.to_owned(), "TENANT"),
         (prefix.to_owned(), "PREFIX"),
+        (id_label(&TenantId::parse(tenant)?), "TENANT-ID"),
         // Stands in JSON as a number too.
         (emulator.address().port().to_string(), "8085"),
     ];
@@ -183,6 +188,8 @@ fn strip(object: &mut Value) {
             // Hashes of objects in which names stand; the objects are compared themselves.
             annotations.remove("events.livingtwin.io/applied");
             annotations.remove("events.livingtwin.io/fleet-version");
+            // Whether the worker was ready when it was written last: history, and not what is asked for.
+            annotations.remove(LAST_READY);
         }
         // How often a spec was written is no part of what it says.
         metadata.remove("generation");

@@ -53,7 +53,12 @@ async fn a_bad_image_reaches_none_that_sleeps_and_a_good_one_reaches_all() {
     apply(&client, canary, json!({"subscriptions": [{"topic": "events"}]})).await;
     ready(&client, canary).await;
     for name in sleepers {
-        apply(&client, name, json!({"subscriptions": [], "suspended": true})).await;
+        apply(
+            &client,
+            name,
+            json!({"topics": "Listed", "subscriptions": [], "suspended": true}),
+        )
+        .await;
         tenant_is(&client, name, ConditionType::Suspended, None).await;
     }
     first.abort();

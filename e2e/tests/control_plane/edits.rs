@@ -42,7 +42,7 @@ fn legal(dice: &mut StdRng) -> Value {
     let (suspended, messages) = (dice.random_bool(0.2), dice.random_range(1..=9));
     let (timeout, colour) = (one_of(dice, &["10s", "1h"]), one_of(dice, &["red", "green"]));
     json!({
-        "deletionPolicy": "Delete", "suspended": suspended, "subscriptions": subscriptions,
+        "deletionPolicy": "Delete", "suspended": suspended, "topics": "Listed", "subscriptions": subscriptions,
         "worker": {
             "maxConcurrentMessages": messages, "timeout": timeout, "env": [{"name": "COLOUR", "value": colour}],
         },

@@ -177,7 +177,7 @@ async fn who_loses_a_topic_takes_nothing_along_and_who_wins_it_next_has_everythi
     apply(
         &client,
         tenant,
-        json!({"subscriptions": [], "deletionPolicy": "Delete"}),
+        json!({"topics": "Listed", "subscriptions": [], "deletionPolicy": "Delete"}),
     )
     .await;
     ready(&client, tenant).await;
@@ -213,7 +213,7 @@ async fn a_new_name_for_the_same_thing_loses_nothing() {
     let stage = Stage::shared();
     let client = stage.client().await.unwrap();
     let tenant = "is-renamed";
-    apply(&client, tenant, json!({"subscriptions": []})).await;
+    apply(&client, tenant, json!({"topics": "Listed", "subscriptions": []})).await;
     ready(&client, tenant).await;
     make(&client, tenant, "old-name", "Retain").await;
     is(&client, tenant, "old-name", "Succeeded").await;

@@ -12,7 +12,7 @@ use serde_json::json;
 async fn the_second_with_an_id_is_served_when_the_first_goes() {
     let stage = Stage::shared();
     let client = stage.client().await.unwrap();
-    let spec = json!({"id": "one-id", "subscriptions": []});
+    let spec = json!({"id": "one-id", "topics": "Listed", "subscriptions": []});
     apply(&client, "came-first", spec.clone()).await;
     is_older_than_all_to_come(&ready(&client, "came-first").await).await;
     apply(&client, "came-second", spec).await;

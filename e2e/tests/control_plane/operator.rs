@@ -127,7 +127,7 @@ async fn a_tenant_becomes_an_event_plane_with_the_fewest_calls_and_then_it_is_qu
     assert_eq!(writes_for(stage, "fresh"), writes);
 }
 
-const ALL_IS_WELL: [&str; 9] = [
+const ALL_IS_WELL: [&str; 10] = [
     "Ready=True",
     "Reconciling=False",
     "Stalled=False",
@@ -137,6 +137,7 @@ const ALL_IS_WELL: [&str; 9] = [
     "AccessReady=True",
     "Draining=False",
     "DeadLettersPresent=False",
+    "Paused=False",
 ];
 
 #[tokio::test]
@@ -330,7 +331,12 @@ async fn somebodys_namespace_is_not_taken_until_it_is_given() {
         .create(&PostParams::default(), &namespace)
         .await
         .unwrap();
-    apply(&client, "theirs", json!({"subscriptions": []})).await;
+    apply(
+        &client,
+        "theirs",
+        json!({"topics": "Listed", "subscriptions": []}),
+    )
+    .await;
     tenant_is(
         &client,
         "theirs",
@@ -410,9 +416,19 @@ async fn a_bad_one_is_stalled_alone() {
     );
 
     // The id is taken by an older Tenant.
-    apply(&client, "first", json!({"id": "shared-id", "subscriptions": []})).await;
+    apply(
+        &client,
+        "first",
+        json!({"id": "shared-id", "topics": "Listed", "subscriptions": []}),
+    )
+    .await;
     is_older_than_all_to_come(&ready(&client, "first").await).await;
-    apply(&client, "second", json!({"id": "shared-id", "subscriptions": []})).await;
+    apply(
+        &client,
+        "second",
+        json!({"id": "shared-id", "topics": "Listed", "subscriptions": []}),
+    )
+    .await;
     tenant_is(
         &client,
         "second",

@@ -343,6 +343,16 @@ async fn a_topic_that_goes_from_the_catalogue_halts_after_a_few() {
     )
     .await;
     ready(&client, left.first().unwrap()).await;
+    eventually("the edited one has lost it", PATIENCE, async || {
+        let left = with_topic(&client, TOPIC).await;
+        if left.len() < names.len() - wave {
+            Ok(())
+        } else {
+            Err(left)
+        }
+    })
+    .await;
+    resyncs(&emulator, 2).await;
     assert_eq!(with_topic(&client, TOPIC).await.len(), names.len() - wave - 1);
     halting.abort();
 

@@ -11,7 +11,7 @@ use e2e::{
     stage::{PROJECT, install_crds, play_kubelet},
     tenants::{apply, delete, ready},
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::{Api, Client, api::PostParams};
 use pubsub_emulator::{Code, Emulator, Fault};
@@ -264,6 +264,20 @@ async fn the_operator_has_the_rights_it_uses_and_uses_those_it_has() {
     )
     .await;
     ready(&client, "kept").await;
+    // A pod that is somebody's: whose it is, its ReplicaSet would say.
+    let somebodys: Pod = serde_json::from_value(json!({
+        "metadata": {"name": "somebodys"},
+        "spec": {
+            "serviceAccountName": "event-worker",
+            "automountServiceAccountToken": false,
+            "containers": [{"name": "one", "image": "somebodys:1"}],
+        },
+    }))
+    .unwrap();
+    Api::namespaced(client.clone(), "kept")
+        .create(&PostParams::default(), &somebodys)
+        .await
+        .unwrap();
     delete(&client, "kept").await;
 
     let not_seen: BTreeSet<String> = NOT_SEEN.iter().map(|(right, _)| (*right).to_owned()).collect();

@@ -113,7 +113,7 @@ async fn a_bad_image_stops_after_the_first_wave_and_a_good_one_goes_on() {
     apply(
         &client,
         "roll-broken",
-        json!({"subscriptions": [], "worker": {"image": format!("{NEVER_READY}:own")}}),
+        json!({"topics": "Listed", "subscriptions": [], "worker": {"image": format!("{NEVER_READY}:own")}}),
     )
     .await;
     eventually("the broken one was given up", PATIENCE, async || {

@@ -8,7 +8,7 @@ use e2e::{
     eventually::eventually,
     pubsub::resyncs,
     stage::{PROJECT, install_crds, operate, play_kubelet},
-    tenants::{PATIENCE, apply, gone, ready},
+    tenants::{PATIENCE, apply, ready},
 };
 use k8s_openapi::{
     api::apps::v1::Deployment,
@@ -136,6 +136,9 @@ async fn what_cannot_be_read_is_left_alone_says_so_and_can_be_deleted() {
         )
         .await
         .unwrap();
+    // The others go on meanwhile.
+    apply(&client, "of-today", spec.clone()).await;
+    ready(&client, "of-today").await;
     resyncs(&emulator, 3).await;
     let replicas = deployments
         .get("event-worker")
@@ -148,7 +151,14 @@ async fn what_cannot_be_read_is_left_alone_says_so_and_can_be_deleted() {
 
     let raw = Api::<DynamicObject>::all_with(client.clone(), &Tenant::api_resource());
     raw.delete(tenant, &DeleteParams::default()).await.unwrap();
-    gone(&client, tenant).await;
+    // Read past its type, which cannot hold it.
+    eventually("it is gone", PATIENCE, async || {
+        match raw.get_opt(tenant).await.unwrap() {
+            None => Ok(()),
+            Some(left) => Err(left.data["status"].clone()),
+        }
+    })
+    .await;
     let kept = emulator.subscription(&name).unwrap();
     assert!(
         kept.labels.contains_key("event-operator-released-at"),

@@ -239,19 +239,25 @@ impl Inventory {
         tenant: &str,
     ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
         self.settle(id, "").await?;
+        Ok(self.remembered_of(id, cluster, tenant))
+    }
+
+    /// The same as they were listed or written last, even if that is in doubt; asks nobody.
+    #[must_use]
+    pub fn remembered_of(&self, id: &ProjectId, cluster: &str, tenant: &str) -> Vec<SubscriptionConfig> {
         let is_its = |one: &&SubscriptionConfig| {
             let label = |key| one.labels.get(key).map(String::as_str);
             label(key::CLUSTER) == Some(cluster) && label(key::TENANT) == Some(tenant)
         };
         let project = self.project(id);
         let shelf = project.shelf.read();
-        Ok(shelf
+        shelf
             .subscriptions
             .objects
             .values()
             .filter(is_its)
             .cloned()
-            .collect())
+            .collect()
     }
 
     /// Reads the subscriptions in doubt whose ids begin with `prefix`.

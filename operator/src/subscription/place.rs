@@ -61,7 +61,7 @@ pub(super) async fn found(
         ctx.inventory.refresh(&project).await?;
         for cluster in rules.adopt_from.iter().chain([&stamp.cluster]) {
             // Of all its topics: a new one is made where the others are.
-            let stamped = ctx.inventory.stamped(&project, cluster, &stamp.tenant).await?;
+            let stamped = ctx.inventory.remembered_of(&project, cluster, &stamp.tenant);
             places.extend(
                 stamped
                     .iter()
