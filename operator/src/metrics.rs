@@ -46,6 +46,17 @@ pub struct Metrics {
     backlog: IntGaugeVec,
 }
 
+fn reconcile_seconds() -> prometheus::Result<HistogramVec> {
+    HistogramVec::new(
+        HistogramOpts::new(
+            "event_operator_reconcile_seconds",
+            "How long a reconcile takes, in seconds.",
+        )
+        .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0]),
+        &["kind"],
+    )
+}
+
 impl Metrics {
     /// Registers them all.
     ///
@@ -68,14 +79,7 @@ impl Metrics {
             registry.register(Box::new(metric.clone()))?;
             Ok(metric)
         };
-        let reconcile_seconds = HistogramVec::new(
-            HistogramOpts::new(
-                "event_operator_reconcile_seconds",
-                "How long a reconcile takes, in seconds.",
-            )
-            .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0]),
-            &["kind"],
-        )?;
+        let reconcile_seconds = reconcile_seconds()?;
         registry.register(Box::new(reconcile_seconds.clone()))?;
         let metrics = Self {
             reconciles: counter(

@@ -77,7 +77,7 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()> + Send + 'static) -
     let metrics = Arc::new(Metrics::new().context("cannot make the metrics")?);
     let budget = Arc::new(Budget::per_minute(settings.admin_calls_per_minute));
     let activity = Arc::new(Activity::new(Arc::clone(&metrics), Arc::clone(&budget)));
-    let (permit, elections) = stand(args, unguarded.clone());
+    let (permit, elections) = stand(args, &unguarded);
     let client = guard::client(cluster, permit.clone()).context("cannot make a client of the API server")?;
     let google = GooglePubSub::connect(&settings.connection)
         .await
@@ -139,7 +139,7 @@ struct Elections {
 }
 
 /// The permit, and what it takes to get it.
-fn stand(args: &Args, client: Client) -> (Permit, Option<Elections>) {
+fn stand(args: &Args, client: &Client) -> (Permit, Option<Elections>) {
     let Some(lease) = &args.lease else {
         tracing::info!(
             "There is no leader election: this must be the only operator. --lease NAME turns it on."

@@ -96,7 +96,7 @@ async fn compare(worlds: &[World], references: &[Story; 2], runs: Vec<Run>) {
     futures::future::join_all(worlds.iter().map(async |world| {
         while let Some((name, shape, faults)) = next() {
             let reference = &references[shape as usize];
-            let (story, _) = tell(world, &name, shape, faults.clone()).await;
+            let (story, _) = Box::pin(tell(world, &name, shape, faults.clone())).await;
             let writes = world.saboteur.writes();
             let struck: Vec<_> = faults
                 .iter()
@@ -140,8 +140,8 @@ async fn every_write_may_fail_in_every_way() {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .try_init();
     let worlds = futures::future::join_all((0..WORLDS).map(|_| World::new())).await;
-    let (small, writes) = tell(&worlds[0], "small", Shape::Small, vec![]).await;
-    let (whole, more_writes) = tell(&worlds[0], "whole", Shape::Whole, vec![]).await;
+    let (small, writes) = Box::pin(tell(&worlds[0], "small", Shape::Small, vec![])).await;
+    let (whole, more_writes) = Box::pin(tell(&worlds[0], "whole", Shape::Whole, vec![])).await;
     // Fewer would mean that something is not counted.
     assert!(
         writes > 25 && more_writes > writes + 10,

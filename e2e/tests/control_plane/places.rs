@@ -94,7 +94,7 @@ async fn a_tenant_of_the_same_name_and_another_id_gets_nothing_of_the_one_before
     resyncs(&stage.emulator, 2).await;
     let new = subscription(PROJECT, "living-twin", "cust-2");
     let pulled: Vec<_> = list(&client, name).await.into_iter().map(|one| one.0).collect();
-    assert_eq!(pulled, [new.clone()]);
+    assert_eq!(pulled, std::slice::from_ref(&new));
     assert_eq!(workers(&stage.emulator, &old), BTreeSet::new());
     assert_eq!(workers(&stage.emulator, &new).len(), 1);
     let kept = stage.emulator.subscription(&old).unwrap();
@@ -199,7 +199,7 @@ async fn settings_move_nothing_by_themselves_and_a_move_loses_nothing() {
         .unwrap();
     assert_eq!(
         child.status.unwrap().former_dead_letter_subscriptions,
-        [dead_letters.clone()]
+        std::slice::from_ref(&dead_letters)
     );
     moving.abort();
 

@@ -137,8 +137,9 @@ where
     let unread = decoded::unread(object);
     match patched(api, object, &patch).await {
         Err(kube::Error::Api(status)) if status.code == 422 && !unread.is_empty() => {
-            for field in unread {
-                patch["spec"][field] = serde_json::Value::Null;
+            let unread = unread.into_iter().map(|field| (field.to_owned(), Value::Null));
+            if let Some(fields) = patch.as_object_mut() {
+                fields.insert("spec".to_owned(), Value::Object(unread.collect()));
             }
             patched(api, object, &patch).await
         }
