@@ -205,6 +205,12 @@ pub fn find(conditions: &[Condition], wanted: ConditionType) -> Option<&Conditio
         .find(|condition| condition.type_ == wanted.as_str())
 }
 
+/// Whether a condition is there and true, of whatever generation that was said.
+#[must_use]
+pub fn is_true(conditions: &[Condition], wanted: ConditionType) -> bool {
+    find(conditions, wanted).is_some_and(|condition| condition.status == "True")
+}
+
 /// Whether a condition is there, true, and said of this generation.
 #[must_use]
 pub fn holds(conditions: &[Condition], wanted: ConditionType, generation: Option<i64>) -> bool {

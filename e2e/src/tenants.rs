@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crds::{ConditionType, Tenant, condition};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::{
     Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams},
@@ -42,6 +42,26 @@ pub async fn tenant_is(client: &Client, name: &str, what: ConditionType, reason:
         let as_wanted = condition::holds(&conditions, what, tenant.metadata.generation)
             && reason.is_none_or(|reason| condition::find(&conditions, what).unwrap().reason == reason);
         if as_wanted { Ok(tenant) } else { Err(conditions) }
+    })
+    .await
+}
+
+/// Waits until a condition of the Tenant is as wanted, of whatever generation that is said, and gives it; `so` says what is
+/// waited for.
+pub async fn condition_of(
+    client: &Client,
+    name: &str,
+    what: ConditionType,
+    so: &str,
+    is_wanted: impl Fn(&Condition) -> bool,
+) -> Condition {
+    let api = Api::<Tenant>::all(client.clone());
+    eventually(&format!("Tenant {name}: {what} {so}"), PATIENCE, async || {
+        let conditions = api.get(name).await.unwrap().status.unwrap_or_default().conditions;
+        match condition::find(&conditions, what) {
+            Some(found) if is_wanted(found) => Ok(found.clone()),
+            _ => Err(conditions),
+        }
     })
     .await
 }

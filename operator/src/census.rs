@@ -71,9 +71,7 @@ fn settings_change(ctx: &Context) {
     let digest = brake::digest(&ctx.settings);
     let all = ctx.tenants.state();
     let done = all.iter().filter(|one| brake::has_come_to(one, &digest)).count();
-    let is_halted = |one: &&Arc<Tenant>| {
-        condition::find(one.conditions(), ConditionType::ChangeHalted).is_some_and(|one| one.status == "True")
-    };
+    let is_halted = |one: &&Arc<Tenant>| condition::is_true(one.conditions(), ConditionType::ChangeHalted);
     let halted = all.iter().filter(is_halted).count();
     ctx.metrics.set_settings_change("done", done);
     ctx.metrics.set_settings_change("halted", halted);

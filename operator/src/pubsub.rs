@@ -76,6 +76,26 @@ pub struct DeadLetterPolicy {
     pub max_delivery_attempts: i32,
 }
 
+#[cfg(test)]
+impl SubscriptionConfig {
+    /// One with nothing in it but its name, for unit tests.
+    pub(crate) fn bare(name: &str) -> Self {
+        Self {
+            name: SubscriptionName::parse(name).unwrap(),
+            attachment: Attachment::Lost,
+            filter: String::new(),
+            ordered: false,
+            ack_deadline: Duration::ZERO,
+            retention: Duration::ZERO,
+            backoff: None,
+            dead_letter: None,
+            expiration: Expiration::Never,
+            exactly_once: false,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
 /// A subscription, as far as the operator cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionConfig {

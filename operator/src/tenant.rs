@@ -4,6 +4,7 @@ pub mod apply;
 pub mod binding;
 pub mod brake;
 pub mod contents;
+mod delete;
 pub mod desired;
 pub mod finalize;
 pub mod observe;

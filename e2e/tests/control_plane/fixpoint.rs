@@ -10,7 +10,7 @@ use e2e::{
     pubsub::{resyncs, writes},
     quiet::is_quiet,
     stage::{PROJECT, Stage, install_crds, operate, play_kubelet},
-    tenants::{PATIENCE, apply, ready},
+    tenants::{PATIENCE, apply, condition_of, ready},
 };
 use event_operator::kubernetes::write;
 use k8s_openapi::{
@@ -257,19 +257,8 @@ async fn theirs_stays(client: &Client, name: &str) {
 
 /// Waits until it says so, and gives the condition.
 async fn says(client: &Client, tenant: &str, what: ConditionType, status: &str) -> Condition {
-    let api = Api::<Tenant>::all(client.clone());
-    eventually(&format!("{tenant}: {what} is {status}"), PATIENCE, async || {
-        let conditions = api
-            .get(tenant)
-            .await
-            .unwrap()
-            .status
-            .unwrap_or_default()
-            .conditions;
-        match condition::find(&conditions, what) {
-            Some(found) if found.status == status => Ok(found.clone()),
-            _ => Err(conditions),
-        }
+    condition_of(client, tenant, what, &format!("is {status}"), |one| {
+        one.status == status
     })
     .await
 }

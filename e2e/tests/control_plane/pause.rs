@@ -7,7 +7,7 @@ use e2e::{
     eventually::eventually,
     pubsub::resyncs,
     stage::{PROJECT, Stage},
-    tenants::{PATIENCE, apply, gone, ready, tenant_is},
+    tenants::{PATIENCE, apply, condition_of, gone, ready, tenant_is},
 };
 use event_operator::status::Truth;
 use k8s_openapi::{api::apps::v1::Deployment, apimachinery::pkg::apis::meta::v1::Condition};
@@ -28,19 +28,8 @@ async fn pause(client: &Client, tenant: &str, paused: bool) {
 
 /// Waits until the condition of the Tenant says this much.
 async fn says(client: &Client, tenant: &str, what: ConditionType, truth: Truth, word: &str) -> Condition {
-    let api = Api::<Tenant>::all(client.clone());
-    eventually(&format!("{tenant}: {what} says {word:?}"), PATIENCE, async || {
-        let conditions = api
-            .get(tenant)
-            .await
-            .unwrap()
-            .status
-            .unwrap_or_default()
-            .conditions;
-        match condition::find(&conditions, what) {
-            Some(one) if one.status == truth.as_str() && one.message.contains(word) => Ok(one.clone()),
-            _ => Err(conditions),
-        }
+    condition_of(client, tenant, what, &format!("says {word:?}"), |one| {
+        one.status == truth.as_str() && one.message.contains(word)
     })
     .await
 }

@@ -9,7 +9,7 @@ use e2e::{
     eventually::eventually,
     pubsub::{self, resyncs, workers},
     stage::{self, PROJECT, Stage, install_crds, play_kubelet},
-    tenants::{PATIENCE, apply, delete, ready, tenant_is},
+    tenants::{PATIENCE, apply, condition_of, delete, ready, tenant_is},
 };
 use event_operator::subscription::ownership::{Role, key};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -55,17 +55,9 @@ async fn list(client: &Client, namespace: &str) -> Vec<(String, Option<String>)>
 }
 
 async fn in_place(client: &Client, tenant: &str, reason: &str, named: &[&str]) {
-    let api = Api::<Tenant>::all(client.clone());
-    let what = format!("{tenant} is InPlace for {reason}");
-    eventually(&what, PATIENCE, async || {
-        let tenant = api.get(tenant).await.unwrap();
-        let status = tenant.status.unwrap_or_default();
-        match condition::find(&status.conditions, ConditionType::InPlace) {
-            Some(found) if found.reason == reason && named.iter().all(|one| found.message.contains(one)) => {
-                Ok(())
-            }
-            _ => Err(status.conditions),
-        }
+    let so = format!("is so for {reason}");
+    condition_of(client, tenant, ConditionType::InPlace, &so, |found| {
+        found.reason == reason && named.iter().all(|one| found.message.contains(one))
     })
     .await;
 }

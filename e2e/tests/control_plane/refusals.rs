@@ -66,6 +66,26 @@ async fn says(client: &Client, tenant: &str, what: ConditionType, reason: &str) 
 }
 
 #[tokio::test]
+async fn a_project_that_cannot_be_listed_is_said_before_anything_is_made() {
+    let stage = &Stage::alone();
+    let client = stage.client().await.unwrap();
+    // From the first look: where its event plane is, is not known, and not guessed.
+    stage.emulator.add_fault(Fault::fail(
+        "Subscriber.ListSubscriptions",
+        Code::PermissionDenied,
+        1_000,
+    ));
+    let tenant = "not-listed";
+    apply(&client, tenant, one()).await;
+    let why = says(&client, tenant, ConditionType::Stalled, "PermissionDenied").await;
+    assert!(why.contains("pubsub.subscriptions.list"), "{why}");
+    assert!(stage.emulator.subscriptions().is_empty());
+    stage.emulator.clear_faults();
+    apply(&client, tenant, edited()).await;
+    ready(&client, tenant).await;
+}
+
+#[tokio::test]
 async fn what_passes_is_waited_out_and_nothing_is_made_twice() {
     let stage = Stage::shared();
     let client = stage.client().await.unwrap();

@@ -7,7 +7,7 @@ use crds::{ConditionType, Tenant, condition, label};
 use e2e::{
     eventually::eventually,
     stage::Stage,
-    tenants::{PATIENCE, apply, delete, ready, tenant_is},
+    tenants::{PATIENCE, apply, condition_of, delete, ready, tenant_is},
 };
 use k8s_openapi::api::{
     admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding},
@@ -30,23 +30,11 @@ fn by_hand() -> PatchParams {
 
 /// Waits until its Ready condition says this, and gives the reason.
 async fn says(client: &Client, tenant: &str, words: &str) -> String {
-    let api = Api::<Tenant>::all(client.clone());
-    eventually(&format!("{tenant} says: {words}"), PATIENCE, async || {
-        let conditions = api
-            .get(tenant)
-            .await
-            .unwrap()
-            .status
-            .unwrap_or_default()
-            .conditions;
-        match condition::find(&conditions, ConditionType::Ready) {
-            Some(ready) if ready.status == "False" && ready.message.contains(words) => {
-                Ok(ready.reason.clone())
-            }
-            _ => Err(conditions),
-        }
-    })
-    .await
+    let so = format!("says: {words}");
+    let ready = condition_of(client, tenant, ConditionType::Ready, &so, |one| {
+        one.status == "False" && one.message.contains(words)
+    });
+    ready.await.reason
 }
 
 #[tokio::test]

@@ -80,24 +80,14 @@ mod tests {
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
     use super::*;
-    use crate::pubsub::{Attachment, Expiration, policy::SUBSCRIBER};
+    use crate::pubsub::policy::SUBSCRIBER;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn made(at: &str) -> SubscriptionConfig {
-        let name = events::SubscriptionName::parse("projects/acme-events/subscriptions/orders-acme-worker");
         SubscriptionConfig {
-            name: name.unwrap(),
-            attachment: Attachment::Lost,
-            filter: String::new(),
-            ordered: false,
-            ack_deadline: Duration::ZERO,
-            retention: Duration::ZERO,
-            backoff: None,
-            dead_letter: None,
-            expiration: Expiration::Never,
-            exactly_once: false,
             labels: BTreeMap::from([(key::MADE_AT.to_owned(), at.to_owned())]),
+            ..SubscriptionConfig::bare("projects/acme-events/subscriptions/orders-acme-worker")
         }
     }
 

@@ -12,17 +12,17 @@ use super::{
     finalize::{self, Fate, Kept},
     observe,
     ownership::{Role, Rules},
+    place::{identity, standing},
     reconcile::{is_held, say_pause, surroundings},
     status, validate,
 };
 use crate::{
     context::{Context, Next},
     failure::Failure,
-    identity::Identity,
     kubernetes::write,
     pause,
     pubsub::inventory::Owner,
-    tenant::{binding::Standing, validate as tenant_rules},
+    tenant::{binding::Standing, validate::tenant_id},
 };
 
 /// One step of a deletion.
@@ -103,23 +103,9 @@ async fn clean_up(subscription: &EventSubscription, ctx: &Context) -> Result<(),
     outcome.failure.map_or(Ok(()), Err)
 }
 
-/// Where the Tenant's event plane is, while that can be known.
-pub(super) fn standing(tenant: &Tenant, ctx: &Context) -> Option<Standing> {
-    let id = tenant_rules::tenant_id(tenant).ok()?;
-    Standing::of(tenant, &id, &ctx.settings).ok()
-}
-
-/// How a worker of the Tenant is known.
-pub(super) fn identity(tenant: Option<&Tenant>, ctx: &Context) -> Identity {
-    let identity = &ctx.settings.identity;
-    tenant
-        .and_then(|tenant| standing(tenant, ctx))
-        .map_or_else(|| identity.clone(), |standing| identity.of(&standing))
-}
-
 /// The Tenant's id, while the Tenant is there.
 fn id_of(tenant: Option<&Tenant>) -> Option<TenantId> {
-    tenant_rules::tenant_id(tenant?).ok()
+    tenant_id(tenant?).ok()
 }
 
 /// What is there of it: by the names in its status, and by those its spec comes to, in case it went before it could be

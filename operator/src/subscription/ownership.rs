@@ -253,7 +253,6 @@ pub fn merged(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pubsub::{Attachment, Expiration};
 
     fn stamp() -> Stamp {
         Stamp {
@@ -265,19 +264,10 @@ mod tests {
     }
 
     fn subscription(labels: BTreeMap<String, String>, filter: &str) -> SubscriptionConfig {
-        let name = events::SubscriptionName::parse("projects/acme-events/subscriptions/user-events");
         SubscriptionConfig {
-            name: name.unwrap(),
-            attachment: Attachment::Lost,
             filter: filter.to_owned(),
-            ordered: false,
-            ack_deadline: Duration::ZERO,
-            retention: Duration::ZERO,
-            backoff: None,
-            dead_letter: None,
-            expiration: Expiration::Never,
-            exactly_once: false,
             labels,
+            ..SubscriptionConfig::bare("projects/acme-events/subscriptions/user-events")
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     context::Context,
     failure::Failure,
+    identity::Identity,
     pubsub::{Attachment, SubscriptionConfig},
     queue::Lane,
     tenant::{
@@ -23,6 +24,20 @@ use crate::{
         validate::tenant_id,
     },
 };
+
+/// Where the Tenant's event plane is, while that can be known.
+pub(super) fn standing(tenant: &Tenant, ctx: &Context) -> Option<Standing> {
+    let id = tenant_id(tenant).ok()?;
+    Standing::of(tenant, &id, &ctx.settings).ok()
+}
+
+/// How a worker of the Tenant is known.
+pub(super) fn identity(tenant: Option<&Tenant>, ctx: &Context) -> Identity {
+    let identity = &ctx.settings.identity;
+    tenant
+        .and_then(|tenant| standing(tenant, ctx))
+        .map_or_else(|| identity.clone(), |standing| identity.of(&standing))
+}
 
 /// Where this EventSubscription's subscription is, if its Tenant has no binding.
 ///
@@ -36,25 +51,18 @@ pub(super) async fn found(
     let Some(tenant) = around.tenant.as_deref() else {
         return Ok(None);
     };
-    // What is wrong with either, the validation says.
-    let Ok(id) = tenant_id(tenant) else {
+    // What is wrong with it, the validation says.
+    let Some(standing) = standing(tenant, ctx).filter(|standing| !standing.is_bound) else {
         return Ok(None);
     };
-    let Ok(standing) = Standing::of(tenant, &id, &ctx.settings) else {
-        return Ok(None);
-    };
-    if standing.is_bound {
-        return Ok(None);
-    }
     if let Some(place) = ctx.places.of(&tenant.uid().unwrap_or_default()) {
         return Ok(Some(place));
     }
     let rules = Rules {
-        adopt: false,
         adopt_from: ctx.settings.adopt_from.clone(),
-        retain_for: ctx.settings.retain_for,
+        ..Rules::unasked(ctx.settings.retain_for)
     };
-    let stamp = validate::stamp(subscription, Some(id), &ctx.settings);
+    let stamp = validate::stamp(subscription, tenant_id(tenant).ok(), &ctx.settings);
     let now = Timestamp::now();
     let mut places = Vec::new();
     for project in projects(subscription, &standing) {

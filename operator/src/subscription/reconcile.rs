@@ -78,7 +78,8 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
         &finalized
     };
     let mut around = surroundings(subscription, ctx);
-    around.found = place::found(subscription, &around, ctx).await?;
+    let found = place::found(subscription, &around, ctx).await;
+    around.found = found.as_ref().ok().cloned().flatten();
     let valid = match validate(subscription, &around, &ctx.settings) {
         Ok(valid) => valid,
         Err(failure) => {
@@ -86,7 +87,12 @@ async fn keep(subscription: &EventSubscription, ctx: &Context) -> Result<Next, F
             return Err(failure);
         }
     };
-    match converge(subscription, &valid, paused, ctx).await {
+    // Where it is must not be guessed: what cannot be looked at is said as whatever else cannot.
+    let converged = match found {
+        Ok(_) => converge(subscription, &valid, paused, ctx).await,
+        Err(failure) => Err(failure),
+    };
+    match converged {
         Ok((plan, outcome, access)) => {
             let kept = valid.dead_letter.as_ref().map(|one| &one.subscription);
             let kept = kept.into_iter().chain(&plan.former_dead_letters);

@@ -7,10 +7,9 @@ use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::events::EventType};
 
 use super::{
-    apply,
-    delete::{identity, standing},
-    finalize, observe,
+    apply, finalize, observe,
     ownership::{Role, Rules, Stamp, key},
+    place::{identity, standing},
 };
 use crate::{context::Context, failure::Failure, tenant::validate::tenant_id};
 

@@ -164,11 +164,10 @@ pub fn fleet(ctx: &Context) -> Vec<Member> {
 
 /// Whether anything keeps a Tenant's worker from a change of all workers, for longer than a moment.
 fn is_held(tenant: &Tenant) -> bool {
-    let settles = condition::find(tenant.conditions(), ConditionType::NamespaceReady);
     is_paused(tenant)
         || tenant.metadata.deletion_timestamp.is_some()
         || decoded::problem(tenant).is_some()
-        || settles.is_none_or(|condition| condition.status != "True")
+        || !condition::is_true(tenant.conditions(), ConditionType::NamespaceReady)
 }
 
 fn state(live: &Value, tenant: &str) -> NamespaceState {

@@ -12,16 +12,14 @@ use tokio::time::Instant;
 use super::{
     apply,
     brake::{self, Brake},
-    contents,
+    delete,
     desired::{self, Desired, desired},
-    finalize::{self, NamespaceEnd, Remains},
-    observe::{NamespaceState, Observed, REPAIR_WINDOW, fleet, observe},
+    observe::{Observed, REPAIR_WINDOW, fleet, observe},
     plan::{Action, Plan, plan},
-    pods,
     rollout::{self, Change, Turn},
     scaling::Mode,
     status::{self, Parts, Progress},
-    validate::{self, Valid, tenant_namespace},
+    validate::{self, Valid},
 };
 use crate::{
     context::{Context, Next},
@@ -29,12 +27,7 @@ use crate::{
     kubernetes::{Key, Kind, decoded, write},
     pause::{self, Pause, is_paused},
     queue::is_kept,
-    status::Verdict,
-    subscription::strays,
 };
-
-/// How soon a deletion that waits is looked at again; what it waits for is watched too.
-const DELETION_POLL: Duration = Duration::from_secs(2);
 
 /// How soon a worker that waits for its turn asks again.
 const TURN_POLL: Duration = Duration::from_secs(10);
@@ -44,14 +37,14 @@ const TURN_POLL: Duration = Duration::from_secs(10);
 pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Option<Duration> {
     let started = Instant::now();
     let result = if tenant.metadata.deletion_timestamp.is_some() {
-        delete(&tenant, &ctx).await
+        delete::delete(&tenant, &ctx).await
     } else {
         keep(&tenant, &ctx).await
     };
     ctx.end(&*tenant, started, result).await
 }
 
-fn api(ctx: &Context) -> Api<Tenant> {
+pub(super) fn api(ctx: &Context) -> Api<Tenant> {
     Api::all(ctx.client.clone())
 }
 
@@ -117,7 +110,13 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
 /// Writes down where the event plane is, if that is not so yet; a move that was asked for begins with that, and its
 /// EventSubscriptions follow. Gives the Tenant as it is then.
 async fn bind(tenant: &Tenant, valid: &mut Valid, ctx: &Context) -> Result<(Brake, Option<Tenant>), Failure> {
-    let found = ctx.places.of(&valid.uid);
+    let found = match valid.standing.is_bound {
+        true => {
+            ctx.places.forget(&valid.uid);
+            None
+        }
+        false => ctx.places.of(&valid.uid),
+    };
     let children = children(valid, ctx);
     let settled = match valid.standing.moved_by_settings(tenant) {
         true => come(tenant, valid, ctx).await?,
@@ -135,7 +134,6 @@ async fn bind(tenant: &Tenant, valid: &mut Valid, ctx: &Context) -> Result<(Brak
     };
     let value = next.written(&valid.id, &ctx.settings);
     let written = write::annotate(&api(ctx), tenant, label::BINDING, &value).await?;
-    ctx.places.forget(&valid.uid);
     if valid.standing.is_bound && next.here != valid.standing.here {
         let note = format!(
             "The event plane moves from {} to {}. Both are handled until nothing is left in the former.",
@@ -207,8 +205,7 @@ async fn report(tenant: &Tenant, outcome: &apply::Outcome, parts: &Parts, ctx: &
         ctx.tell(tenant, EventType::Normal, "Applied", format!("Done: {done}."))
             .await;
     }
-    let known = condition::find(tenant.conditions(), ConditionType::Contested)
-        .is_some_and(|one| one.status == "True");
+    let known = condition::is_true(tenant.conditions(), ConditionType::Contested);
     if let Some(message) = status::contested(&parts.contested).filter(|_| !known) {
         tracing::warn!(name = tenant.name_any(), "{message}");
         let reason = Reason::FieldsContested.as_str();
@@ -246,8 +243,7 @@ async fn warn_of_halt(tenant: &Tenant, brake: &Brake, ctx: &Context) {
     let Brake::On(halted) = brake else {
         return;
     };
-    let said = condition::find(tenant.conditions(), ConditionType::ChangeHalted);
-    if said.is_some_and(|said| said.status == "True") {
+    if condition::is_true(tenant.conditions(), ConditionType::ChangeHalted) {
         return;
     }
     let note = status::halted(halted);
@@ -332,171 +328,7 @@ fn parts(
     }
 }
 
-async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
-    ctx.filled().await?;
-    if !tenant.finalizers().iter().any(|one| one == label::FINALIZER) {
-        return Ok(Next::Change);
-    }
-    if tenant
-        .annotations()
-        .get(label::ABANDON)
-        .is_none_or(|value| value != "true")
-    {
-        let ended = match is_paused(tenant) {
-            true => Err(pause::deletion()),
-            false => end(tenant, ctx).await,
-        };
-        let (verdict, next) = match ended {
-            Ok(None) => {
-                write::remove_finalizer(&api(ctx), tenant).await?;
-                return Ok(Next::Change);
-            }
-            Err(failure) if failure.reason == Reason::Paused => (Verdict::failed(&failure), Ok(Next::Resync)),
-            Ok(Some(why)) => (
-                Verdict::working(Reason::Terminating, why),
-                Ok(Next::Soon(DELETION_POLL)),
-            ),
-            Err(failure) => (Verdict::failed(&failure), Err(failure)),
-        };
-        let mut status = status::terminating(tenant, &verdict, Timestamp::now());
-        say_pause(tenant, &mut status, None);
-        write::set_status(&api(ctx), tenant, tenant.status.as_ref(), &status).await?;
-        return next;
-    }
-    write::remove_finalizer(&api(ctx), tenant).await?;
-    Ok(Next::Change)
-}
-
-/// What a deletion waits for, or nothing when all is done.
-async fn end(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure> {
-    let waits = step(tenant, ctx).await?;
-    if waits.is_none() {
-        strays::release(tenant, ctx).await?;
-    }
-    Ok(waits)
-}
-
-/// One step of the deletion of what it has in Kubernetes: what it waits for, or nothing.
-async fn step(tenant: &Tenant, ctx: &Context) -> Result<Option<String>, Failure> {
-    // One that never had its namespace has nothing to clean up in it.
-    if let Err(failure) = validate::validate(tenant, &ctx.tenants.state(), &ctx.settings)
-        && matches!(
-            failure.reason,
-            Reason::DuplicateTenantId | Reason::NamespaceConflict
-        )
-    {
-        return Ok(None);
-    }
-    let remains = remains(tenant, ctx).await?;
-    if matches!(remains.namespace.1, NamespaceState::Foreign(_)) {
-        return Ok(None);
-    }
-    let (actions, why) = match finalize::next(&remains) {
-        finalize::Next::Do(actions, why) => (actions, Some(why)),
-        finalize::Next::Wait(why) => (vec![], Some(why)),
-        finalize::Next::Finish => (leave(tenant, &remains.namespace, ctx).await?, None),
-    };
-    match apply::apply(&ctx.client, &ctx.metrics, &actions).await.failure {
-        Some(failure) => Err(failure),
-        None => Ok(why),
-    }
-}
-
-/// The last step: the namespace goes, or people are told that it stays.
-async fn leave(
-    tenant: &Tenant,
-    namespace: &(String, NamespaceState),
-    ctx: &Context,
-) -> Result<Vec<Action>, Failure> {
-    let policy = tenant.spec.deletion_policy.unwrap_or_default();
-    let foreign = match ctx.settings.delete_namespaces && finalize::may_go(&namespace.1, policy) {
-        true => {
-            let contents = contents::look(&ctx.client, &namespace.0).await?;
-            Some(contents::foreign(&contents, &tenant.uid().unwrap_or_default()))
-        }
-        false => None,
-    };
-    Ok(
-        match finalize::namespace_end(namespace, policy, foreign.as_deref()) {
-            NamespaceEnd::NotOurs => vec![],
-            NamespaceEnd::Goes => {
-                let key = Key {
-                    kind: Kind::Namespace,
-                    namespace: None,
-                    name: namespace.0.clone(),
-                };
-                let uid = ctx.children.uid(&key);
-                vec![Action::Delete(key, uid)]
-            }
-            NamespaceEnd::Stays(note) => {
-                tracing::info!(name = tenant.name_any(), "{note}");
-                ctx.tell(tenant, EventType::Normal, "NamespaceStays", note).await;
-                vec![]
-            }
-        },
-    )
-}
-
-async fn remains(tenant: &Tenant, ctx: &Context) -> Result<Remains, Failure> {
-    let namespace = tenant_namespace(tenant);
-    let owner = ctx.children.tenant_of_namespace(namespace);
-    let key = Key {
-        kind: Kind::Namespace,
-        namespace: None,
-        name: namespace.to_owned(),
-    };
-    let made = ctx.children.get(&key).is_some_and(|live| {
-        live.pointer("/metadata/labels")
-            .and_then(|labels| labels.get(label::CREATED))
-            .is_some()
-    });
-    let state = match owner {
-        Some(owner) if owner == tenant.name_any() && made => NamespaceState::Made,
-        Some(owner) if owner == tenant.name_any() => NamespaceState::Given,
-        Some(other) => NamespaceState::Foreign(Some(other)),
-        None => NamespaceState::Absent,
-    };
-    let key = desired::worker_key(Kind::Deployment, namespace);
-    let worker = ctx.children.get(&key).map(|live| {
-        let text = |pointer| {
-            live.pointer(pointer)
-                .and_then(|value| value.as_str())
-                .map(str::to_owned)
-        };
-        (
-            key,
-            text("/metadata/uid"),
-            text("/metadata/deletionTimestamp").is_some(),
-        )
-    });
-    let subscriptions = ctx
-        .subscriptions
-        .of(namespace)
-        .iter()
-        .filter(|one| one.spec.tenant_ref.name == tenant.name_any())
-        .map(|one| {
-            let key = Key {
-                kind: Kind::EventSubscription,
-                namespace: one.namespace(),
-                name: one.name_any(),
-            };
-            (key, one.uid(), one.metadata.deletion_timestamp.is_some())
-        })
-        .collect();
-    let pods = match worker {
-        // Its controller takes its pods along before it goes.
-        Some(_) => false,
-        None => pods::run(&ctx.client, namespace).await?,
-    };
-    Ok(Remains {
-        namespace: (namespace.to_owned(), state),
-        worker,
-        pods,
-        subscriptions,
-    })
-}
-
-fn say_pause(tenant: &Tenant, status: &mut TenantStatus, open: Option<String>) {
+pub(super) fn say_pause(tenant: &Tenant, status: &mut TenantStatus, open: Option<String>) {
     let pause = match is_paused(tenant) {
         true => Pause::Yes(open),
         false => Pause::No,

@@ -170,10 +170,7 @@ pub fn project(tenant: &Tenant, settings: &Settings) -> Result<ProjectId, Failur
 /// Two Tenants with one id would share messages, and two in one namespace a worker: the older one has it. The API server knows
 /// ages in whole seconds; of one second, the one that works already has it.
 fn refuse_a_second(tenant: &Tenant, all: &[Arc<Tenant>], id: &TenantId) -> Result<(), Failure> {
-    let works = |one: &Tenant| {
-        condition::find(one.conditions(), ConditionType::NamespaceReady)
-            .is_some_and(|one| one.status == "True")
-    };
+    let works = |one: &Tenant| condition::is_true(one.conditions(), ConditionType::NamespaceReady);
     let age = |one: &Tenant| (one.creation_timestamp(), !works(one), one.uid());
     for other in all
         .iter()
