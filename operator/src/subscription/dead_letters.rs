@@ -9,6 +9,7 @@ use futures::{SinkExt as _, channel::mpsc, future};
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::MissedTickBehavior;
 
+use super::{place::standing, reconcile::tenant};
 use crate::{
     context::Context,
     monitoring::{FRESH, Unread, backlog::Backlogs},
@@ -96,7 +97,7 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
         ticks.tick().await;
         first_measurement(&ctx).await;
         for one in ctx.subscriptions.all().state() {
-            let is_news = DeadLetters::known(&named(&one), &ctx.backlogs).is_news_to(&one);
+            let is_news = DeadLetters::known(&named(&one, &ctx), &ctx.backlogs).is_news_to(&one);
             if is_news && news.send(ObjectRef::from_obj(&*one)).await.is_err() {
                 return;
             }
@@ -107,13 +108,18 @@ pub async fn follow(ctx: Arc<Context>, mut news: mpsc::Sender<ObjectRef<EventSub
 /// Where there are dead letters: what status names, and the default for what has none yet.
 fn projects(ctx: &Context) -> HashSet<ProjectId> {
     let all = ctx.subscriptions.all().state();
-    let named = all.iter().flat_map(|one| named(one));
+    let named = all.iter().flat_map(|one| named(one, ctx));
     let projects = named.map(|name| name.project().clone());
     projects.chain([ctx.settings.project.clone()]).collect()
 }
 
-/// The dead-letter subscriptions that a status names.
-fn named(one: &EventSubscription) -> Vec<SubscriptionName> {
+/// The dead-letter subscriptions that a status names, in the projects of its Tenant alone: a status may say anything, and the
+/// owner of one namespace must not have another's project asked.
+fn named(one: &EventSubscription, ctx: &Context) -> Vec<SubscriptionName> {
+    let Some(standing) = tenant(one, ctx).and_then(|tenant| standing(&tenant, ctx)) else {
+        return vec![];
+    };
+    let projects = standing.projects();
     let status = one.status.iter();
     let names = status.flat_map(|status| {
         let former = &status.former_dead_letter_subscriptions;
@@ -121,5 +127,6 @@ fn named(one: &EventSubscription) -> Vec<SubscriptionName> {
     });
     names
         .filter_map(|name| SubscriptionName::parse(name).ok())
+        .filter(|name| projects.contains(name.project()))
         .collect()
 }

@@ -299,7 +299,7 @@ async fn principals(
     Ok(Principals::new(project, worker))
 }
 
-fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
+pub(super) fn tenant(subscription: &EventSubscription, ctx: &Context) -> Option<Arc<Tenant>> {
     ctx.tenants
         .get(&ObjectRef::new(&subscription.spec.tenant_ref.name))
 }
