@@ -2,12 +2,14 @@
 //! for the kubelet. All tests of a process share it, and each brings its own tenants.
 
 use std::{
+    fmt::Debug,
     sync::{Arc, OnceLock, mpsc},
     thread,
     time::Duration,
 };
 
 use anyhow::Context as _;
+use crds::{EventSubscription, Tenant};
 use event_operator::{
     leader::Permit,
     metrics::Metrics,
@@ -21,15 +23,20 @@ use k8s_openapi::{
     api::core::v1::Pod, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
-    Api, Client, ResourceExt as _,
-    api::{Patch, PatchParams},
+    Api, Client, Resource, ResourceExt as _,
+    api::{ListParams, Patch, PatchParams},
     runtime::{WatchStreamExt as _, watcher},
 };
 use pubsub_emulator::Emulator;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::control_plane::{ADMIN, ControlPlane, OPERATOR};
+use crate::{
+    control_plane::{ADMIN, ControlPlane, OPERATOR},
+    eventually::eventually,
+    tenants::PATIENCE,
+};
 
 /// How often everything is compared with Pub/Sub: often, so that tests see many resyncs in little time.
 pub const RESYNC: Duration = Duration::from_secs(2);
@@ -239,7 +246,7 @@ fn tracing_to_stderr(error: &anyhow::Error) {
     eprintln!("the operator ended: {error:#}");
 }
 
-/// Installs both CRDs.
+/// Installs both CRDs, and waits until their kinds are served.
 ///
 /// # Errors
 /// What the API server says.
@@ -254,7 +261,21 @@ pub async fn install_crds(client: &Client) -> anyhow::Result<()> {
         )
         .await?;
     }
+    served(&Api::<Tenant>::all(client.clone())).await;
+    served(&Api::<EventSubscription>::all(client.clone())).await;
     Ok(())
+}
+
+/// A definition that was taken is not served yet: for a moment the API server knows no such kind.
+async fn served<K: Resource + Clone + DeserializeOwned + Debug>(api: &Api<K>) {
+    let one = ListParams::default().limit(1);
+    eventually("the kind is served", PATIENCE, async || {
+        match api.list_metadata(&one).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Err(status),
+            _ => Ok(()),
+        }
+    })
+    .await;
 }
 
 /// A part of the name of images whose pods never become ready.

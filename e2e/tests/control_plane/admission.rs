@@ -5,8 +5,8 @@ use std::{fs, path::Path, time::Duration};
 use e2e::{
     control_plane::{ADMIN, ControlPlane},
     eventually::eventually,
+    stage::install_crds,
 };
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, ResourceExt as _,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -16,32 +16,7 @@ use serde_json::json;
 
 async fn client_with_crds() -> Client {
     let client = ControlPlane::shared().client(ADMIN).await.unwrap();
-    let api = Api::<CustomResourceDefinition>::all(client.clone());
-    for (_, definition) in crds::manifest::all().unwrap() {
-        let name = definition.name_any();
-        api.patch(
-            &name,
-            &PatchParams::apply("test").force(),
-            &Patch::Apply(&definition),
-        )
-        .await
-        .unwrap();
-        eventually("the CRD is established", Duration::from_secs(20), async || {
-            let conditions = api
-                .get(&name)
-                .await
-                .unwrap()
-                .status
-                .unwrap_or_default()
-                .conditions
-                .unwrap_or_default();
-            let done = conditions
-                .iter()
-                .any(|one| one.type_ == "Established" && one.status == "True");
-            if done { Ok(()) } else { Err(conditions) }
-        })
-        .await;
-    }
+    install_crds(&client).await.unwrap();
     client
 }
 
