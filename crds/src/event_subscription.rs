@@ -11,7 +11,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{duration::Span, tenant::DeletionPolicy};
+use crate::{duration::Span, effective::EffectiveSetting, tenant::DeletionPolicy};
 
 /// What is wanted of the subscription.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -230,7 +230,7 @@ pub struct AccessVerified {
 }
 
 /// What the operator found and did.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct EventSubscriptionStatus {
     /// The generation this status speaks of.
@@ -257,6 +257,14 @@ pub struct EventSubscriptionStatus {
     /// Subscriptions whose place another took, and that the worker pulls until they are empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draining: Vec<Draining>,
+    /// The same as `draining`, as a map by `subscription`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["subscription".into()]))]
+    pub draining_subscriptions: Vec<Draining>,
+    /// The settings that count, and where each comes from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub effective_settings: Vec<EffectiveSetting>,
     /// When the rights on the worker's subscription were seen to be as wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_verified: Option<AccessVerified>,

@@ -22,6 +22,10 @@ pub const BINDING: &str = "events.livingtwin.io/binding";
 /// alone, so that a forgotten one authorises nothing later.
 pub const MOVE: &str = "events.livingtwin.io/move";
 
+/// Annotation on a Tenant: the former place that is not looked at any more, as the condition `InPlace` names it. What is left there
+/// is not handled, and nothing there is deleted.
+pub const FORGET_PLACE: &str = "events.livingtwin.io/forget-place";
+
 /// Annotation on a Tenant: the change of the operator's settings that took subscriptions from it, or moved them, last. The
 /// operator writes it, and counts by it.
 pub const SETTINGS_CHANGE: &str = "events.livingtwin.io/settings-change";

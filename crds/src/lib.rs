@@ -7,6 +7,7 @@
 pub mod binding;
 pub mod condition;
 pub mod duration;
+pub mod effective;
 pub mod event_subscription;
 pub mod label;
 pub mod manifest;
@@ -16,6 +17,7 @@ pub mod worker;
 pub use binding::{Binding, FormerPlace};
 pub use condition::{ConditionType, Conditioned, Reason};
 pub use duration::Span;
+pub use effective::{EffectiveSetting, SettingSource};
 pub use event_subscription::{
     AccessVerified, DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec,
     EventSubscriptionStatus, RetryPolicy, SubscriptionSettings, TenantRef,

@@ -11,7 +11,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{binding::Binding, event_subscription::SubscriptionSettings, worker::WorkerSettings};
+use crate::{
+    binding::Binding, effective::EffectiveSetting, event_subscription::SubscriptionSettings,
+    worker::WorkerSettings,
+};
 
 /// What is wanted for the tenant.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -124,7 +127,7 @@ pub enum DeletionPolicy {
 }
 
 /// What the operator found and did.
-#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantStatus {
     /// The generation this status speaks of.
@@ -157,6 +160,11 @@ pub struct TenantStatus {
     /// Where its event plane is. The operator works there, whatever spec and configuration ask for later, until it is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+    /// The settings that count for its worker and its deletion, and where each comes from; those of its subscriptions are in the
+    /// status of each EventSubscription.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub effective_settings: Vec<EffectiveSetting>,
     /// What is true of it; see the API reference for each type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::manifest::conditions_schema")]

@@ -4,6 +4,7 @@
 pub mod children;
 pub mod decoded;
 pub mod field_owners;
+pub mod generated;
 pub mod keda;
 pub mod manifest;
 pub mod namespaced;

@@ -11,7 +11,7 @@ use kube::{
     Api, Client, ResourceExt as _,
     runtime::{
         conditions,
-        events::{Recorder, Reporter},
+        events::{Event, EventType, Recorder, Reporter},
         wait::await_condition,
     },
 };
@@ -136,6 +136,8 @@ struct Elections {
     release: Release,
     own: Election,
     cluster: Election,
+    /// Writes the events of a release that has no permit.
+    recorder: Recorder,
 }
 
 /// The permit, and what it takes to get it.
@@ -166,6 +168,7 @@ fn stand(args: &Args, client: &Client) -> (Permit, Option<Elections>) {
         release,
         own,
         cluster,
+        recorder: Recorder::new(client.clone(), reporter()),
     };
     (own_permit.and(&permit), Some(elections))
 }
@@ -184,6 +187,7 @@ where
         release,
         mut own,
         mut cluster,
+        recorder,
     }) = elections
     else {
         activity.begins();
@@ -200,7 +204,7 @@ where
     // To begin anew is simpler than to find out what is still right, and just as fast.
     let lost = "this replica lost its lease, and ends so that it starts anew";
     let won = tokio::select! {
-        () = cluster.win(|holder| yields(&release, holder, activity)) => true,
+        () = cluster.win(|holder| yields(&release, holder, &recorder, activity)) => true,
         () = own.keep() => anyhow::bail!(lost),
         () = stop => false,
     };
@@ -219,8 +223,9 @@ where
     ended
 }
 
-/// Says in whose way this release is; the end of a replica of its own is waited for in silence.
-fn yields(release: &Release, holder: &str, activity: &Activity) {
+/// Says in whose way this release is: in the log, as an event of its Lease, and in what [`Activity`] answers. The end of a replica
+/// of its own is waited for in silence.
+fn yields(release: &Release, holder: &str, recorder: &Recorder, activity: &Activity) {
     let other = Release::of(holder);
     if other == *release {
         return activity.waits();
@@ -232,6 +237,29 @@ fn yields(release: &Release, holder: &str, activity: &Activity) {
         "Another release of the operator writes for the Tenants of this cluster; this one writes nothing. Uninstall one of the two."
     );
     activity.yields(other);
+    let event = Event {
+        type_: EventType::Warning,
+        reason: "YieldsToRelease".to_owned(),
+        note: Some(format!(
+            "The release {other} of the operator writes for the Tenants of this cluster; this one writes nothing. Uninstall one of the two."
+        )),
+        action: "Elect".to_owned(),
+        secondary: None,
+    };
+    let (recorder, reference) = (recorder.clone(), release.reference());
+    // The election goes on meanwhile.
+    tokio::spawn(async move {
+        if let Err(error) = recorder.publish(&event, &reference).await {
+            tracing::warn!(%error, "The event YieldsToRelease could not be written.");
+        }
+    });
+}
+
+fn reporter() -> Reporter {
+    Reporter {
+        controller: "event-operator".into(),
+        instance: std::env::var("POD_NAME").ok(),
+    }
 }
 
 /// The ways to the world outside.
@@ -270,14 +298,10 @@ pub async fn serve(
     }
     let caches = Caches::default();
     let (children, changes) = Children::watch(&client);
-    let reporter = Reporter {
-        controller: "event-operator".into(),
-        instance: std::env::var("POD_NAME").ok(),
-    };
     let (tell_filled, caches_filled) = watch::channel(false);
     let ctx = Arc::new(Context {
         caches_filled,
-        recorder: Recorder::new(client.clone(), reporter),
+        recorder: Recorder::new(client.clone(), reporter()),
         tenants: caches.tenants.clone(),
         subscriptions: caches.subscriptions.clone(),
         retries: Retries::default(),

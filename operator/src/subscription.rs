@@ -5,6 +5,7 @@ pub mod apply;
 pub mod dead_letters;
 mod delete;
 pub mod desired;
+pub mod effective;
 pub mod finalize;
 pub mod observe;
 pub mod ownership;

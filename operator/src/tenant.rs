@@ -6,6 +6,7 @@ pub mod brake;
 pub mod contents;
 mod delete;
 pub mod desired;
+pub mod effective;
 pub mod finalize;
 pub mod observe;
 pub mod places;

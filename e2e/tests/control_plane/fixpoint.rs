@@ -12,7 +12,7 @@ use e2e::{
     stage::{PROJECT, Stage, install_crds, operate, play_kubelet},
     tenants::{PATIENCE, apply, condition_of, ready},
 };
-use event_operator::kubernetes::write;
+use event_operator::kubernetes::{Kind, Manifest, generated, write};
 use k8s_openapi::{
     api::{
         admissionregistration::v1::MutatingWebhookConfiguration,
@@ -529,4 +529,72 @@ async fn a_status_is_never_written_to_another_object_of_the_same_name() {
     assert!(!said.unwrap(), "it was written");
     let status = api.get("returns").await.unwrap().status.unwrap();
     assert_eq!(status.observed_generation, None, "nothing is known of it");
+}
+
+#[tokio::test]
+async fn a_write_that_comes_after_the_label_was_removed_leaves_the_object_to_its_new_owner() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let name = "taken-over-meanwhile";
+    apply(&client, name, json!({"subscriptions": [{"topic": "events"}]})).await;
+    ready(&client, name).await;
+    let api = Api::<EventSubscription>::namespaced(client.clone(), name);
+    let known = api.get("events").await.unwrap();
+    let take_over = json!({"metadata": {"labels": {label::GENERATED: null}}, "spec": {"retention": "10m"}});
+    api.patch("events", &PatchParams::default(), &Patch::Merge(take_over))
+        .await
+        .unwrap();
+
+    // What a reconcile writes that knows the object as it was before.
+    let wish = json!({
+        "metadata": {"name": "events", "labels": {label::GENERATED: "true"}},
+        "spec": {"tenantRef": {"name": name}, "topic": "events", "retention": "168h"},
+    });
+    let manifest = Manifest::new(Kind::EventSubscription, Some(name), "events", &wish).unwrap();
+    let version = known.resource_version();
+    let applied = generated::apply(&client, &manifest, version.as_deref()).await;
+    let deleted = generated::delete(&client, &manifest.key, known.uid().as_deref()).await;
+    for refused in [applied.map(|_| ()), deleted] {
+        let refusal = refused.unwrap_err().to_string();
+        assert!(refusal.contains("took it over"), "{refusal}");
+    }
+    let theirs = api.get("events").await.unwrap();
+    assert_eq!(theirs.spec.settings.retention, Some(Span::from_secs(600)));
+    assert!(!theirs.labels().contains_key(label::GENERATED));
+    assert!(theirs.metadata.deletion_timestamp.is_none());
+    condition_of(&client, name, ConditionType::Overridden, "is true", |one| {
+        one.status == "True"
+    })
+    .await;
+
+    // One that only changed is written, at the version that it has now.
+    apply(
+        &client,
+        "changed-meanwhile",
+        json!({"subscriptions": [{"topic": "events"}]}),
+    )
+    .await;
+    ready(&client, "changed-meanwhile").await;
+    let api = Api::<EventSubscription>::namespaced(client.clone(), "changed-meanwhile");
+    let known = api.get("events").await.unwrap();
+    let note = json!({"metadata": {"annotations": {"team": "a"}}});
+    api.patch("events", &PatchParams::default(), &Patch::Merge(note))
+        .await
+        .unwrap();
+    let wish = serde_json::to_value(&known.spec).unwrap();
+    let wish = json!({
+        "metadata": {"name": "events", "labels": {label::GENERATED: "true"}, "annotations": {"written": "yes"}},
+        "spec": wish,
+    });
+    let manifest = Manifest::new(
+        Kind::EventSubscription,
+        Some("changed-meanwhile"),
+        "events",
+        &wish,
+    )
+    .unwrap();
+    let version = known.resource_version();
+    generated::apply(&client, &manifest, version.as_deref())
+        .await
+        .unwrap();
 }

@@ -39,4 +39,5 @@ mod rights;
 mod rollout;
 mod scaling;
 mod undecoded;
+mod upgrade;
 mod variables;

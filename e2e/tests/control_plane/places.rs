@@ -17,7 +17,7 @@ use kube::{
     Api, Client,
     api::{ListParams, Patch, PatchParams},
 };
-use pubsub_emulator::Emulator;
+use pubsub_emulator::{Code, Emulator, Fault};
 use serde_json::{Value, json};
 
 const TOPIC: &str = "user-events";
@@ -209,6 +209,90 @@ async fn settings_move_nothing_by_themselves_and_a_move_loses_nothing() {
         assert_eq!(workers(&emulator, &name), BTreeSet::new(), "{name}");
     }
     again.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_former_project_that_cannot_be_listed_holds_up_nothing_and_can_be_forgotten() {
+    let stage = &Stage::alone();
+    let client = stage.client().await.unwrap();
+    let (tenant, left, next) = ("leaves-a-project", "left-project", "next-project");
+    let with = |project: &str, deadline: &str| {
+        json!({
+            "projectId": project,
+            "subscriptions": [{"topic": TOPIC, "ackDeadline": deadline}],
+        })
+    };
+    let place = |project: &str| format!("{project}/{PROJECT}/living-twin");
+    let old = subscription(left, "living-twin", tenant);
+    let new = subscription(next, "living-twin", tenant);
+    apply(&client, tenant, with(left, "60s")).await;
+    ready(&client, tenant).await;
+    // So that it is not empty, and drains.
+    publish(&stage.emulator, "living-twin", tenant);
+    annotate(&client, tenant, label::MOVE, &place(next)).await;
+    apply(&client, tenant, with(next, "60s")).await;
+    in_place(&client, tenant, "Moving", &[]).await;
+    ready(&client, tenant).await;
+    let pulled = async || {
+        let mut pulled: Vec<_> = list(&client, tenant).await.into_iter().map(|one| one.0).collect();
+        pulled.sort();
+        pulled
+    };
+    let both = [old.clone(), new.clone()];
+    eventually("the worker pulls both", PATIENCE, async || {
+        let pulled = pulled().await;
+        if pulled == both { Ok(()) } else { Err(pulled) }
+    })
+    .await;
+
+    // The rights on the project are gone, or the project is.
+    for method in ["Publisher.ListTopics", "Subscriber.ListSubscriptions"] {
+        stage.emulator.add_fault(Fault {
+            method: method.to_owned(),
+            resource: Some(left.to_owned()),
+            code: Some(Code::PermissionDenied),
+            ..Fault::default()
+        });
+    }
+    resyncs(&stage.emulator, 2).await;
+    apply(&client, tenant, with(next, "90s")).await;
+    eventually("the new place is looked after", PATIENCE, async || {
+        let deadline = stage.emulator.subscription(&new).unwrap().ack_deadline_seconds;
+        if deadline == 90 { Ok(()) } else { Err(deadline) }
+    })
+    .await;
+    let forget = format!("{}={}", label::FORGET_PLACE, place(left));
+    let api = Api::<EventSubscription>::namespaced(client.clone(), tenant);
+    let status = eventually("it says what it cannot look at", PATIENCE, async || {
+        let status = api.get(TOPIC).await.unwrap().status.unwrap();
+        let says = |what, reason, text: &str| {
+            condition::find(&status.conditions, what)
+                .is_some_and(|one| one.reason == reason && one.message.contains(text))
+        };
+        let all = says(ConditionType::Stalled, "PermissionDenied", &forget)
+            && says(ConditionType::Draining, "NotObserved", left);
+        if all { Ok(status) } else { Err(status) }
+    })
+    .await;
+    assert_eq!(status.draining.len(), 1, "{:?}", status.draining);
+    assert_eq!(status.draining, status.draining_subscriptions);
+    assert_eq!(pulled().await, both);
+
+    annotate(&client, tenant, label::FORGET_PLACE, &place(left)).await;
+    ready(&client, tenant).await;
+    in_place(&client, tenant, "Succeeded", &[]).await;
+    eventually("the worker pulls the new one alone", PATIENCE, async || {
+        let pulled = pulled().await;
+        if pulled == [new.clone()] {
+            Ok(())
+        } else {
+            Err(pulled)
+        }
+    })
+    .await;
+    // Nothing there was deleted.
+    stage.emulator.clear_faults();
+    assert_eq!(pubsub::take(&stage.emulator, &old).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

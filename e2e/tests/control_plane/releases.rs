@@ -7,6 +7,8 @@ use e2e::{
     stage::{install_crds, play_kubelet},
     tenants::{PATIENCE, apply, ready},
 };
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, api::ListParams};
 use pubsub_emulator::Emulator;
 use serde_json::json;
 
@@ -46,6 +48,26 @@ async fn of_two_releases_one_writes_and_the_other_says_who() {
         "{}",
         second.log()
     );
+    let events = Api::<Event>::namespaced(client.clone(), "default");
+    let of_the_second =
+        ListParams::default().fields("involvedObject.kind=Lease,involvedObject.name=release-two");
+    eventually("an event of its Lease says so", PATIENCE, async || {
+        let notes: Vec<_> = events.list(&of_the_second).await.unwrap().into_iter().collect();
+        let says = |one: &Event| {
+            one.reason.as_deref() == Some("YieldsToRelease")
+                && one
+                    .message
+                    .as_deref()
+                    .unwrap_or_default()
+                    .contains("default/release-one")
+        };
+        if notes.iter().any(says) {
+            Ok(())
+        } else {
+            Err(notes)
+        }
+    })
+    .await;
     apply(&client, "of-both", spec.clone()).await;
     ready(&client, "of-both").await;
     assert_eq!(plane.writes(SECOND_OPERATOR).unwrap(), Vec::<String>::new());

@@ -32,6 +32,18 @@ fn api(client: &Client, key: &Key) -> Api<DynamicObject> {
 /// # Errors
 /// What the API server says.
 pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<Value> {
+    apply_at(client, manifest, None).await
+}
+
+/// The same, to this version of the object.
+///
+/// # Errors
+/// What the API server says; 409 when the object is of another version.
+pub(super) async fn apply_at(
+    client: &Client,
+    manifest: &Manifest,
+    version: Option<&str>,
+) -> kube::Result<Value> {
     let params = PatchParams::apply(label::OPERATOR).force();
     let mut body = manifest.body.clone();
     let resource = manifest.key.kind.api_resource();
@@ -39,6 +51,7 @@ pub async fn apply(client: &Client, manifest: &Manifest) -> kube::Result<Value> 
         fields.insert("apiVersion".to_owned(), json!(resource.api_version));
         fields.insert("kind".to_owned(), json!(resource.kind));
     }
+    name_version(&mut body, version);
     let written = api(client, &manifest.key)
         .patch(&manifest.key.name, &params, &Patch::Apply(body))
         .await?;
@@ -56,16 +69,21 @@ pub async fn take_away(
     version: Option<&str>,
 ) -> kube::Result<Value> {
     let mut patch = patch.clone();
-    if let (Some(version), Some(fields)) = (version, patch.as_object_mut()) {
+    name_version(&mut patch, version);
+    let written = api(client, key)
+        .patch(&key.name, &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
+    serde_json::to_value(&written).map_err(kube::Error::SerdeError)
+}
+
+/// Lets a body be for this version of its object only.
+fn name_version(body: &mut Value, version: Option<&str>) {
+    if let (Some(version), Some(fields)) = (version, body.as_object_mut()) {
         let metadata = fields.entry("metadata").or_insert_with(|| json!({}));
         if let Some(metadata) = metadata.as_object_mut() {
             metadata.insert("resourceVersion".to_owned(), json!(version));
         }
     }
-    let written = api(client, key)
-        .patch(&key.name, &PatchParams::default(), &Patch::Merge(patch))
-        .await?;
-    serde_json::to_value(&written).map_err(kube::Error::SerdeError)
 }
 
 /// Who has the number of workers between the operator and KEDA.
@@ -96,12 +114,24 @@ pub async fn hand_over(client: &Client, key: &Key, replicas: i64) -> kube::Resul
 /// # Errors
 /// What the API server says.
 pub async fn delete(client: &Client, key: &Key, uid: Option<&str>) -> kube::Result<()> {
-    let preconditions = uid.map(|uid| Preconditions {
-        uid: Some(uid.to_owned()),
-        resource_version: None,
-    });
+    delete_at(client, key, uid, None).await
+}
+
+/// The same, of this version of the object.
+///
+/// # Errors
+/// What the API server says; 409 when the object is of another version.
+pub(super) async fn delete_at(
+    client: &Client,
+    key: &Key,
+    uid: Option<&str>,
+    version: Option<&str>,
+) -> kube::Result<()> {
     let params = DeleteParams {
-        preconditions,
+        preconditions: Some(Preconditions {
+            uid: uid.map(str::to_owned),
+            resource_version: version.map(str::to_owned),
+        }),
         ..DeleteParams::foreground()
     };
     match api(client, key).delete(&key.name, &params).await {

@@ -2,6 +2,8 @@
 //! that are installed in a cluster compete for one more, in a place that all of them know. So a second release says whose the
 //! Tenants are, and writes nothing until the first is gone.
 
+use k8s_openapi::api::core::v1::ObjectReference;
+
 /// Where the Lease of the cluster is: a namespace that every cluster has.
 pub const NAMESPACE: &str = "default";
 
@@ -23,6 +25,19 @@ impl Release {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The Lease of its replicas, which events of the release are about.
+    #[must_use]
+    pub fn reference(&self) -> ObjectReference {
+        let (namespace, name) = self.0.split_once('/').unwrap_or((NAMESPACE, &self.0));
+        ObjectReference {
+            api_version: Some("coordination.k8s.io/v1".to_owned()),
+            kind: Some("Lease".to_owned()),
+            namespace: Some(namespace.to_owned()),
+            name: Some(name.to_owned()),
+            ..ObjectReference::default()
+        }
     }
 
     /// What stands in the Lease of the cluster for a replica of this release.

@@ -1,14 +1,19 @@
 //! I/O, reads only: what is in Pub/Sub now. From the inventory, so that looking costs pages and not objects; an error
 //! here ends the reconcile, so that "could not look" never becomes "is not there".
 
+use std::collections::BTreeSet;
+
+use events::ProjectId;
+
 use super::{
     access::{Access, Earlier},
-    desired::Desired,
+    desired::{Desired, Former},
     finalize::Kept,
     ownership::{Role, Stamp, key},
     succession::listens_elsewhere,
 };
 use crate::{
+    failure::Failure,
     monitoring::{Fleet, Oldest, Unread, backlog::Backlogs},
     pubsub::{
         Policy, PubSubError, Resource, SubscriptionConfig, TopicConfig,
@@ -32,6 +37,17 @@ pub struct Observed {
     pub dead_letter_subscription: Option<SubscriptionConfig>,
     /// What kept them in places that it was moved from.
     pub former_dead_letters: Vec<FormerDeadLetters>,
+    /// Projects of such places that could not be listed: nothing of what is there is known.
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A project that could not be listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unlisted {
+    /// The project.
+    pub project: ProjectId,
+    /// Why.
+    pub why: Failure,
 }
 
 /// What kept the dead letters in a place that an EventSubscription was moved from.
@@ -69,7 +85,8 @@ pub struct Measured<'a> {
 /// Looks.
 ///
 /// # Errors
-/// When anything in Pub/Sub cannot be looked at. Monitoring only ever adds evidence, so that it may be down.
+/// When anything in Pub/Sub cannot be looked at, but for a place that was left. Monitoring only ever adds evidence, so that it
+/// may be down.
 pub async fn observe(
     inventory: &Inventory,
     measured: Measured<'_>,
@@ -79,9 +96,7 @@ pub async fn observe(
 ) -> Result<Observed, PubSubError> {
     inventory.refresh(desired.topic.name.project()).await?;
     inventory.refresh(desired.subscription.name.project()).await?;
-    for former in &desired.former {
-        inventory.refresh(&former.project).await?;
-    }
+    let unlisted = unlisted(inventory, desired).await;
     let (dead_letter_topic, dead_letter_subscription) = match &desired.dead_letter {
         Some(wanted) => (
             inventory.topic(&wanted.topic.name).await?,
@@ -90,7 +105,7 @@ pub async fn observe(
         None => (None, None),
     };
     let mut pulled = Vec::new();
-    for config in subscriptions(inventory, desired, stamp).await? {
+    for config in subscriptions(inventory, desired, stamp, &unlisted).await? {
         pulled.push(Pulled {
             access: access(inventory, &config, desired, earlier).await?,
             oldest: match config.labels.contains_key(key::SWITCHED_AT) {
@@ -105,7 +120,8 @@ pub async fn observe(
         });
     }
     let mut former_dead_letters = Vec::new();
-    for former in &desired.former {
+    let listed = |former: &&Former| unlisted.iter().all(|one| one.project != former.project);
+    for former in desired.former.iter().filter(listed) {
         let name = &former.dead_letter_subscription;
         if let Some(config) = inventory.subscription(name).await? {
             let known = measured.backlogs.known(name.project());
@@ -125,7 +141,31 @@ pub async fn observe(
         dead_letter_topic,
         dead_letter_subscription,
         former_dead_letters,
+        unlisted,
     })
+}
+
+/// Lists the projects of the places that it was moved from. A project that was deleted, or whose rights are gone, must not keep the
+/// current place from being looked after.
+async fn unlisted(inventory: &Inventory, desired: &Desired) -> Vec<Unlisted> {
+    let mut unlisted = Vec::new();
+    for project in former_projects(desired) {
+        if let Err(error) = inventory.refresh(project).await {
+            unlisted.push(Unlisted {
+                project: project.clone(),
+                why: error.into(),
+            });
+        }
+    }
+    unlisted
+}
+
+/// The other projects that it was moved from.
+fn former_projects(desired: &Desired) -> BTreeSet<&ProjectId> {
+    let former = desired.former.iter().map(|former| &former.project);
+    former
+        .filter(|project| *project != desired.subscription.name.project())
+        .collect()
 }
 
 /// Whether another subscription took its place, in another topic.
@@ -151,14 +191,13 @@ async fn subscriptions(
     inventory: &Inventory,
     desired: &Desired,
     stamp: &Stamp,
+    unlisted: &[Unlisted],
 ) -> Result<Vec<SubscriptionConfig>, PubSubError> {
     let name = &desired.subscription.name;
     let owner = Owner::named(stamp);
     let mut found = inventory.owned(name.project(), &desired.prefix, &owner).await?;
-    let mut elsewhere: Vec<_> = desired.former.iter().map(|former| &former.project).collect();
-    elsewhere.sort();
-    elsewhere.dedup();
-    for project in elsewhere.into_iter().filter(|project| *project != name.project()) {
+    let is_listed = |project: &&ProjectId| unlisted.iter().all(|one| one.project != **project);
+    for project in former_projects(desired).into_iter().filter(is_listed) {
         found.extend(inventory.owned(project, "", &owner).await?);
     }
     found.retain(|one| Role::is_pulled(&one.labels));

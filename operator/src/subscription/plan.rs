@@ -21,7 +21,7 @@ use self::{
 };
 use super::{
     desired::Desired,
-    observe::{FormerDeadLetters, Observed},
+    observe::{FormerDeadLetters, Observed, Unlisted},
     ownership::{self, Claim, Role, Rules, Stamp},
 };
 use crate::{
@@ -75,6 +75,8 @@ pub struct Plan {
     pub differs: Vec<(ConditionType, String)>,
     /// A subscription that status knows of and that somebody deleted, with its messages.
     pub lost: Option<SubscriptionName>,
+    /// Projects that it was moved from and that could not be listed: what status names there is there still, as far as is known.
+    pub unlisted: Vec<Unlisted>,
 }
 
 /// A subscription that was succeeded by another.
@@ -148,7 +150,10 @@ pub fn plan(
     about: &About<'_>,
 ) -> Result<Plan, Failure> {
     let rules = about.rules;
-    let mut plan = Plan::default();
+    let mut plan = Plan {
+        unlisted: seen_before(observed, about)?,
+        ..Plan::default()
+    };
     plan.add_topic(
         ConditionType::TopicReady,
         topic(&desired.topic, observed.topic.as_ref(), rules)?,
@@ -179,6 +184,19 @@ pub fn plan(
     Ok(plan)
 }
 
+/// A place that cannot be looked at may be passed over once the switch from it is done: then status names what is there.
+fn seen_before(observed: &Observed, about: &About<'_>) -> Result<Vec<Unlisted>, Failure> {
+    let is_switched = |one: &&Unlisted| {
+        about
+            .before
+            .is_some_and(|before| *before.project() != one.project)
+    };
+    match observed.unlisted.iter().find(|one| !is_switched(one)) {
+        Some(one) => Err(one.why.clone()),
+        None => Ok(observed.unlisted.clone()),
+    }
+}
+
 /// Dead letters of places that were left stay where they are and are shown, until they are taken and nothing can come after
 /// them.
 fn former_dead_letters(
@@ -188,7 +206,7 @@ fn former_dead_letters(
     stamp: &Stamp,
     about: &About<'_>,
 ) {
-    let may_come = plan.draining.iter().any(|one| one.in_full);
+    let may_come = !plan.unlisted.is_empty() || plan.draining.iter().any(|one| one.in_full);
     for FormerDeadLetters { config, waiting } in &observed.former_dead_letters {
         let is_ours = stamp.claim(config, about.rules, about.now) == Claim::Ours
             && Role::of(&config.labels) == Some(Role::DeadLetter);

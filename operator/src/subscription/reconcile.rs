@@ -20,7 +20,7 @@ use super::{
     dead_letters::DeadLetters,
     delete,
     desired::{Desired, Principals, desired},
-    observe::{Measured, observe},
+    observe::{Measured, Unlisted, observe},
     place,
     plan::{self, About, Plan, plan},
     status::{self, Known, Progress},
@@ -208,9 +208,36 @@ async fn converge(
     } else {
         None
     };
-    let outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await; // I/O: writes
+    let mut outcome = apply::apply(&*ctx.pubsub, &ctx.inventory, &ctx.metrics, &plan).await; // I/O: writes
+    if outcome.failure.is_none() {
+        outcome.failure = plan.unlisted.first().map(|one| left_behind(valid, one));
+    }
     let access = seen(subscription, &desired, &plan, ctx); // from the inventory
     Ok((plan, outcome, access))
+}
+
+/// The current place is looked after; a former one cannot be.
+fn left_behind(valid: &Valid, unlisted: &Unlisted) -> Failure {
+    let former = valid.standing.former.iter();
+    let places: Vec<_> = former
+        .filter(|place| place.project == unlisted.project)
+        .map(|place| {
+            format!(
+                "kubectl annotate tenant {} {}={place}",
+                valid.stamp.tenant,
+                label::FORGET_PLACE
+            )
+        })
+        .collect();
+    Failure {
+        message: format!(
+            "What is left in project {}, from which this was moved, cannot be looked at: {} If nothing there is wanted any more: {}",
+            unlisted.project,
+            unlisted.why.message,
+            places.join("; ")
+        ),
+        ..unlisted.why.clone()
+    }
 }
 
 /// When the rights on the current subscription were seen last: by this process, or by one before it that status tells of.

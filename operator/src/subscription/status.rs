@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     apply::Outcome,
     dead_letters::DeadLetters,
+    observe::Unlisted,
     plan::{self, Plan, Step},
     validate::Valid,
 };
@@ -47,6 +48,9 @@ pub fn status(
     let generation = subscription.metadata.generation;
     let mut conditions = Conditions::new(&before.conditions, generation, now);
     let mut status = before.clone();
+    if let Progress::Unplanned(valid, _) | Progress::Planned(valid, ..) = progress {
+        status.effective_settings.clone_from(&valid.effective);
+    }
     let verdict = match progress {
         Progress::Invalid(failure) => Verdict::failed(failure),
         Progress::Unplanned(valid, failure) => {
@@ -90,6 +94,14 @@ fn name(status: &mut EventSubscriptionStatus, valid: &Valid, plan: &Plan, outcom
     if is_done(ConditionType::SubscriptionReady) {
         status.subscription = plan.current.as_ref().map(ToString::to_string);
         status.filter = Some(valid.filter.to_string());
+        let unseen = |name: &str| {
+            let name = SubscriptionName::parse(name).ok();
+            name.is_some_and(|name| plan.unlisted.iter().any(|one| one.project == *name.project()))
+        };
+        status.draining.retain(|one| unseen(&one.subscription));
+        status
+            .former_dead_letter_subscriptions
+            .retain(|name| unseen(name));
         let draining = plan.draining.iter().map(|one| Draining {
             subscription: one.name.to_string(),
             switched_at: one
@@ -98,9 +110,10 @@ fn name(status: &mut EventSubscriptionStatus, valid: &Valid, plan: &Plan, outcom
                 .map(Time),
             in_full: one.in_full,
         });
-        status.draining = draining.collect();
+        status.draining.extend(draining);
+        status.draining_subscriptions.clone_from(&status.draining);
         let former = plan.former_dead_letters.iter().map(ToString::to_string);
-        status.former_dead_letter_subscriptions = former.collect();
+        status.former_dead_letter_subscriptions.extend(former);
     }
     if is_done(ConditionType::DeadLetterReady) {
         status.dead_letter_topic = valid.dead_letter.as_ref().map(|one| one.topic.to_string());
@@ -117,6 +130,16 @@ fn open_step<'a>(plan: &'a Plan, outcome: &Outcome, aspect: ConditionType) -> Op
 }
 
 fn draining(conditions: &mut Conditions<'_>, plan: &Plan) {
+    if !plan.unlisted.is_empty() {
+        let one = |one: &Unlisted| format!("Project {} cannot be listed: {}", one.project, one.why.message);
+        let all: Vec<_> = plan.unlisted.iter().map(one).collect();
+        return conditions.say(
+            ConditionType::Draining,
+            Truth::Unknown,
+            Reason::NotObserved,
+            all.join(" "),
+        );
+    }
     if plan.draining.is_empty() {
         return conditions.say(ConditionType::Draining, Truth::False, Reason::None, "");
     }

@@ -2,11 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crds::{DeletionPolicy, EventSubscription, Reason, Span, SubscriptionSettings, Tenant, label};
+use crds::{
+    DeletionPolicy, EffectiveSetting, EventSubscription, Reason, Span, SubscriptionSettings, Tenant, label,
+};
 use events::{EventPattern, Filter, ProjectId, SubscriptionName, TenantId, TopicName};
 use kube::ResourceExt as _;
 
-use super::ownership::{Rules, Stamp};
+use super::{
+    effective,
+    ownership::{Rules, Stamp},
+};
 use crate::{
     failure::Failure,
     kubernetes::{decoded, field_owners::foreign_spec},
@@ -50,6 +55,8 @@ pub struct Valid {
     pub stamp: Stamp,
     /// What may be taken over.
     pub rules: Rules,
+    /// The same settings as status shows them, each with its source.
+    pub effective: Vec<EffectiveSetting>,
 }
 
 /// Where dead letters go.
@@ -245,7 +252,7 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
     let span = |value: Option<Span>, default: Span| value.unwrap_or(default).get();
     let dead_letter = spec.dead_letter.clone().unwrap_or_default();
     let (minimum_backoff, maximum_backoff) = defaults.backoff_of(spec);
-    Valid {
+    let mut valid = Valid {
         ack_deadline: span(spec.ack_deadline, defaults.ack_deadline),
         retention: span(spec.retention, defaults.retention),
         minimum_backoff,
@@ -275,7 +282,10 @@ fn fill(names: Names, subscription: &EventSubscription, tenant: &Tenant, setting
         topic: names.topic,
         filter: names.filter,
         subscription: names.subscription,
-    }
+        effective: Vec::new(),
+    };
+    valid.effective = effective::settings(subscription, Some(tenant), &valid, settings);
+    valid
 }
 
 /// The owner stamp of an EventSubscription's objects.

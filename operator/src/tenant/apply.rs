@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::plan::Action;
 use crate::{
     failure::Failure,
-    kubernetes::{Key, write},
+    kubernetes::{Key, Kind, generated, write},
     metrics::Metrics,
 };
 
@@ -47,6 +47,12 @@ pub async fn apply_to(
         let key = action.key();
         let version = version(outcome.objects.get(key).or_else(|| before.get(key)));
         let written = match action {
+            Action::Apply(manifest) if key.kind == Kind::EventSubscription => {
+                generated::apply(client, manifest, version).await
+            }
+            Action::Withdraw(key, uid) => generated::delete(client, key, uid.as_deref())
+                .await
+                .map(|()| None),
             Action::Apply(manifest) => write::apply(client, manifest).await.map(Some),
             Action::TakeAway(key, patch) => write::take_away(client, key, patch, version).await.map(Some),
             Action::Delete(key, uid) => write::delete(client, key, uid.as_deref()).await.map(|()| None),

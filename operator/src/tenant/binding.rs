@@ -6,7 +6,10 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crds::{Binding, EventSubscription, FormerPlace, Reason, Tenant, label};
+use crds::{
+    Binding, ConditionType, Conditioned as _, EventSubscription, FormerPlace, Reason, Tenant, condition,
+    label,
+};
 use events::{ProjectId, SubscriptionName, TenantId, TopicName, name::InvalidName};
 use kube::ResourceExt as _;
 use serde_json::json;
@@ -132,6 +135,10 @@ impl Standing {
                 held_by: None,
             });
         };
+        let mut former = bound.former;
+        if let Some(forgotten) = tenant.annotations().get(label::FORGET_PLACE) {
+            former.retain(|place| place.to_string() != *forgotten);
+        }
         let is_ours = bound.cluster == settings.cluster_id || settings.adopt_from.contains(&bound.cluster);
         let target = asked.to_string();
         let by_tenant = tenant.annotations().get(label::MOVE) == Some(&target);
@@ -139,7 +146,7 @@ impl Standing {
         Ok(Self {
             is_bound: true,
             here: bound.here,
-            former: bound.former,
+            former,
             asked,
             may_move,
             held_by: (!is_ours).then_some(bound.cluster),
@@ -270,8 +277,12 @@ impl Standing {
     }
 }
 
-/// Whether an EventSubscription was looked at since its Tenant is here.
+/// Whether an EventSubscription was looked at since its Tenant is here, in all of its places: one that is not ready may have a
+/// former project that cannot be listed.
 fn has_looked(one: &EventSubscription, here: &Place) -> bool {
+    if !condition::is_true(one.conditions(), ConditionType::Ready) {
+        return false;
+    }
     let topic = one.status.as_ref().and_then(|status| status.topic.as_ref());
     let wanted = here.topic(&one.spec.settings.topic).ok();
     topic.is_some() && topic == wanted.map(|topic| topic.to_string()).as_ref()

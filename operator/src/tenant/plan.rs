@@ -25,6 +25,8 @@ pub enum Action {
     TakeAway(Key, Value),
     /// Deletion of the object with this uid.
     Delete(Key, Option<String>),
+    /// Deletion of the generated EventSubscription with this uid that the Tenant asks for no more.
+    Withdraw(Key, Option<String>),
     /// The number of workers stays as it is, and is the operator's no more.
     HandOver(Key, i64),
 }
@@ -118,14 +120,16 @@ pub fn plan(valid: &Valid, desired: &Desired, observed: &Observed, turn: Turn) -
     // Gone before the number of workers is the operator's again.
     let unscaled =
         (desired.scaled_object.is_none() && observed.objects.contains_key(&scaled)).then_some(&scaled);
-    let gone = desired.unwanted.iter().chain(&desired.withdrawn);
-    for key in gone.chain(unscaled) {
-        if !goes(key) {
-            let live = observed.objects.get(key);
-            let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str());
-            actions.push(Action::Delete(key.clone(), uid.map(str::to_owned)));
-        }
-    }
+    let uid = |key: &Key| {
+        let live = observed.objects.get(key);
+        let uid = live.and_then(|live| live.pointer("/metadata/uid")?.as_str());
+        uid.map(str::to_owned)
+    };
+    let unasked = desired.unwanted.iter().chain(&desired.withdrawn);
+    let withdraw = |key: &Key| Action::Withdraw(key.clone(), uid(key));
+    actions.extend(unasked.filter(|key| !goes(key)).map(withdraw));
+    let delete = |key: &Key| Action::Delete(key.clone(), uid(key));
+    actions.extend(unscaled.filter(|key| !goes(key)).map(delete));
     let runs = observed.objects.keys().any(|key| key.kind == Kind::Deployment);
     let worker_waits = !runs && desired.unsettled > 0;
     if !worker_waits {
@@ -220,7 +224,10 @@ impl Action {
     pub const fn key(&self) -> &Key {
         match self {
             Self::Apply(manifest) => &manifest.key,
-            Self::TakeAway(key, _) | Self::Delete(key, _) | Self::HandOver(key, _) => key,
+            Self::TakeAway(key, _)
+            | Self::Delete(key, _)
+            | Self::Withdraw(key, _)
+            | Self::HandOver(key, _) => key,
         }
     }
 
@@ -230,7 +237,7 @@ impl Action {
         match self {
             Self::Apply(_) => "apply",
             Self::TakeAway(..) => "take_away",
-            Self::Delete(..) => "delete",
+            Self::Delete(..) | Self::Withdraw(..) => "delete",
             Self::HandOver(..) => "hand_over",
         }
     }
@@ -241,7 +248,7 @@ impl fmt::Display for Action {
         match self {
             Self::Apply(manifest) => write!(f, "apply {}", manifest.key),
             Self::TakeAway(key, _) => write!(f, "take away from {key} what was put in by others"),
-            Self::Delete(key, _) => write!(f, "delete {key}"),
+            Self::Delete(key, _) | Self::Withdraw(key, _) => write!(f, "delete {key}"),
             Self::HandOver(key, replicas) => write!(f, "leave {replicas} replicas of {key} to KEDA"),
         }
     }

@@ -305,7 +305,7 @@ fn parts(
             namespace: one.namespace(),
             name: one.name_any(),
         };
-        let is_deleted = |action: &Action| matches!(action, Action::Delete(gone, _) if gone == &key);
+        let is_deleted = |action: &Action| matches!(action, Action::Withdraw(gone, _) if gone == &key);
         if outcome.changed.iter().any(is_deleted) {
             return None;
         }

@@ -131,12 +131,14 @@ pub fn status(tenant: &Tenant, progress: &Progress<'_>, now: Timestamp) -> Tenan
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
             binding,
+            effective_settings: valid.effective.clone(),
             ..counted(parts, status)
         },
         (Some(valid), None) => TenantStatus {
             id: Some(valid.id.to_string()),
             namespace: Some(valid.namespace.clone()),
             binding,
+            effective_settings: valid.effective.clone(),
             ..status
         },
         _ => status,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crds::{
-    ConditionType, Conditioned as _, DeletionPolicy, EnvVar, Envelope, Handler, Reason, SubscriptionSettings,
-    Tenant, TenantSpec, condition,
+    ConditionType, Conditioned as _, DeletionPolicy, EffectiveSetting, EnvVar, Envelope, Handler, Reason,
+    SubscriptionSettings, Tenant, TenantSpec, condition,
 };
 use events::{ProjectId, TenantId};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,7 +12,7 @@ use kube::ResourceExt as _;
 
 use serde_json::json;
 
-use super::{binding::Standing, scaling::Range};
+use super::{binding::Standing, effective, scaling::Range};
 use crate::{
     failure::Failure,
     kubernetes::{decoded, hash},
@@ -44,6 +44,8 @@ pub struct Valid {
     pub suspended: bool,
     /// What becomes of its subscriptions.
     pub deletion_policy: DeletionPolicy,
+    /// The same settings as status shows them, each with its source.
+    pub effective: Vec<EffectiveSetting>,
 }
 
 /// How a worker runs.
@@ -89,7 +91,7 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
         ));
     }
     let suspended = spec.suspend.or(spec.suspended);
-    Ok(Valid {
+    let mut valid = Valid {
         name: tenant.name_any(),
         uid: tenant.uid().unwrap_or_default(),
         standing: Standing::of(tenant, &id, settings)?,
@@ -101,7 +103,10 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
         worker_version: hash(&json!([spec.id, spec.project_id, spec.worker, suspended])),
         suspended: spec.is_suspended(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
-    })
+        effective: Vec::new(),
+    };
+    valid.effective = effective::settings(tenant, &valid);
+    Ok(valid)
 }
 
 /// What it listens to: its own list, or all of the catalogue with the settings that are in the list.

@@ -8,6 +8,7 @@
     reason = "a test may fail by panic"
 )]
 
+mod effective;
 mod federation;
 mod kstatus;
 mod moves;

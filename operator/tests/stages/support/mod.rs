@@ -150,6 +150,7 @@ impl World {
             dead_letter_subscription: dead_letter
                 .and_then(|one| self.subscriptions.get(&one.subscription.name).cloned()),
             former_dead_letters: self.former_dead_letters(desired),
+            unlisted: vec![],
         }
     }
 
