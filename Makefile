@@ -24,7 +24,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 
 ##@ Parts of the test
 .PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
-lint: ## Formatting, clippy, shell scripts
+lint: ## Formatting, clippy, shell scripts, links of the documents
 	@.ci/lint.sh
 
 unit: ## Tests that need nothing but cargo

@@ -25,6 +25,10 @@ shellcheck --external-sources --source-path=SCRIPTDIR --source-path="$root" "${s
   die "shellcheck found faults in the scripts"
 ok "${#scripts[@]} shell scripts"
 
+need python3 python3 "it checks the links of the documents"
+docs/check-links.py || die "the documents have faults"
+ok "Documents"
+
 if [ "${1:-}" != --compiler-lints ]; then
   cargo clippy --workspace --all-targets -- -D warnings || die "clippy found faults"
   ok "Clippy"

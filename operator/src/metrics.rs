@@ -1,4 +1,4 @@
-//! Numbers about the operator itself, in Prometheus' words. README lists them with their units.
+//! Numbers about the operator itself, in Prometheus' words. docs/metrics.md lists them with their units.
 
 use std::time::Duration;
 
