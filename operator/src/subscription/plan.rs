@@ -206,7 +206,7 @@ fn former_dead_letters(
     stamp: &Stamp,
     about: &About<'_>,
 ) {
-    let may_come = !plan.unlisted.is_empty() || plan.draining.iter().any(|one| one.in_full);
+    let may_come = !plan.unlisted.is_empty() || !plan.draining.is_empty();
     for FormerDeadLetters { config, waiting } in &observed.former_dead_letters {
         let is_ours = stamp.claim(config, about.rules, about.now) == Claim::Ours
             && Role::of(&config.labels) == Some(Role::DeadLetter);

@@ -16,10 +16,13 @@ use crate::{
     pubsub::{Attachment, SubscriptionConfig},
 };
 
-/// Whether a subscription is as asked in everything that cannot be changed.
+/// Whether a subscription is as asked in everything that cannot be changed, the project among it.
 #[must_use]
 pub fn fits(found: &SubscriptionConfig, wanted: &SubscriptionConfig) -> bool {
-    found.attachment == wanted.attachment && found.filter == wanted.filter && found.ordered == wanted.ordered
+    found.name.project() == wanted.name.project()
+        && found.attachment == wanted.attachment
+        && found.filter == wanted.filter
+        && found.ordered == wanted.ordered
 }
 
 /// Whether a subscription listens to another topic than is wanted: then neither holds what is published to the other's, and

@@ -283,9 +283,14 @@ fn has_looked(one: &EventSubscription, here: &Place) -> bool {
     if !condition::is_true(one.conditions(), ConditionType::Ready) {
         return false;
     }
-    let topic = one.status.as_ref().and_then(|status| status.topic.as_ref());
-    let wanted = here.topic(&one.spec.settings.topic).ok();
-    topic.is_some() && topic == wanted.map(|topic| topic.to_string()).as_ref()
+    let (Some(status), Ok(topic)) = (&one.status, here.topic(&one.spec.settings.topic)) else {
+        return false;
+    };
+    // A Tenant may move its subscriptions to another project, and leave the topics where they are.
+    let subscription = status.subscription.as_deref();
+    let subscription = subscription.and_then(|name| SubscriptionName::parse(name).ok());
+    status.topic.as_deref() == Some(topic.to_string().as_str())
+        && subscription.is_some_and(|name| *name.project() == here.project)
 }
 
 /// Whether something of an EventSubscription is still handled or kept in a place, by the names in its status.

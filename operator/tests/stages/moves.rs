@@ -1,13 +1,17 @@
 //! A place that is asked to be another: it stays until somebody asks for the move by its target, and then both places are
 //! handled in full.
 
+use std::sync::Arc;
+
 use crds::{EventSubscription, Reason, Tenant, label};
 use event_operator::{
     pubsub::{Attachment, Resource},
     settings::Settings,
     subscription::{
+        apply::Outcome,
         ownership::{Role, key},
         plan::{Action, Plan},
+        status::{Progress, status},
         validate::{Valid, names, validate},
     },
     tenant::{
@@ -18,7 +22,9 @@ use event_operator::{
 use events::{ProjectId, SubscriptionName, TopicName};
 use jiff::Timestamp;
 
-use crate::support::{HOUR, World, around, now, settings, settings_with, subscription, tenant, wanted_with};
+use crate::support::{
+    HOUR, UNKNOWN, World, around, now, settings, settings_with, subscription, tenant, wanted_with,
+};
 
 const NAME: &str = "tenant-123";
 
@@ -215,6 +221,57 @@ fn both_places_are_handled_in_full_and_the_former_is_released_after_a_quiet_rete
         .iter()
         .any(|write| matches!(write, Action::DeleteSubscription(_)));
     assert!(!deleted, "a place that is left is released, not deleted");
+}
+
+#[test]
+fn subscriptions_that_move_to_another_project_succeed_those_on_the_same_topic() {
+    let settings = settings();
+    let mut tenant = bound(&settings);
+    let old = valid(&tenant, &settings);
+    let mut world = World::default();
+    let first = world
+        .plan_for(&old, &wanted_with(&old, &settings), None, now())
+        .unwrap();
+    world.apply(&first, first.steps.len());
+    let mut child = one();
+    let known = |plan: &Plan, valid: &Valid| {
+        let done = Outcome {
+            applied: plan.steps.len(),
+            failure: None,
+        };
+        status(&one(), &Progress::Planned(valid, plan, &done, &UNKNOWN), now())
+    };
+    child.status = Some(known(&first, &old));
+
+    tenant.spec.project_id = Some("globex-events".into());
+    annotate(&mut tenant, label::MOVE, "globex-events/acme-events/living-twin");
+    let moved = standing(&tenant, &settings).moved().unwrap();
+    write(&mut tenant, &moved, &settings);
+    let id = tenants::tenant_id(&tenant).unwrap();
+    let next = |child: &EventSubscription| {
+        let children = [Arc::new(child.clone())];
+        standing(&tenant, &settings).next(&tenant, &id, None, &children, &settings)
+    };
+    assert_eq!(next(&child), None, "nothing of the new place was looked at yet");
+
+    let new = valid(&tenant, &settings);
+    assert_eq!(
+        (new.subscription.project().as_str(), new.topic.project().as_str()),
+        ("globex-events", "acme-events")
+    );
+    let settled = settle(&mut world, &new, &settings, &old.subscription, now());
+    assert_eq!(settled.current.as_ref(), Some(&new.subscription));
+    assert_eq!(settled.draining[0].name, old.subscription);
+    assert!(!settled.draining[0].in_full, "the new one has the same topic");
+    assert_eq!(settled.lost, None);
+    let kept = old.dead_letter.clone().unwrap().subscription;
+    assert_eq!(settled.former_dead_letters, std::slice::from_ref(&kept));
+    // Nothing waits there, but what drains may still fail.
+    world.waiting.insert(kept.clone(), 0);
+    let waits = settle(&mut world, &new, &settings, &new.subscription, now());
+    assert_eq!(waits.former_dead_letters, [kept]);
+    child.status = Some(known(&settled, &new));
+    assert_eq!(next(&child), None, "the former place is used");
 }
 
 #[test]
