@@ -13,6 +13,7 @@ mod admission_webhook;
 mod api_server;
 mod canaries;
 mod chart;
+mod clusters;
 mod crash;
 mod dead_letters;
 mod deletion;
