@@ -70,15 +70,19 @@ async fn two_clusters_share_topics_and_neither_writes_what_is_the_others() {
     })
     .await;
     assert!(why.contains("prod-eu"), "{why}");
-    let refused = eventually("another cluster's subscription is left alone", PATIENCE, async || {
-        let api = Api::<EventSubscription>::namespaced(second.client.clone(), "thief");
-        let status = api.get_opt(TOPIC).await.unwrap().and_then(|one| one.status);
-        let conditions = status.clone().unwrap_or_default().conditions;
-        match crds::condition::find(&conditions, ConditionType::Stalled) {
-            Some(found) if found.status == "True" => Ok((found.reason.clone(), found.message.clone())),
-            _ => Err(status),
-        }
-    })
+    let refused = eventually(
+        "another cluster's subscription is left alone",
+        PATIENCE,
+        async || {
+            let api = Api::<EventSubscription>::namespaced(second.client.clone(), "thief");
+            let status = api.get_opt(TOPIC).await.unwrap().and_then(|one| one.status);
+            let conditions = status.clone().unwrap_or_default().conditions;
+            match crds::condition::find(&conditions, ConditionType::Stalled) {
+                Some(found) if found.status == "True" => Ok((found.reason.clone(), found.message.clone())),
+                _ => Err(status),
+            }
+        },
+    )
     .await;
     assert_eq!(refused.0, "ResourceConflict", "{}", refused.1);
 
@@ -109,7 +113,10 @@ async fn two_clusters_share_topics_and_neither_writes_what_is_the_others() {
     assert!(left.contains(&subscription("acme-eu")) && !left.contains(&subscription("acme-us")));
     assert_eq!(workers(&emulator, &subscription("acme-eu")).len(), 1);
     assert_eq!(take(&emulator, &subscription("acme-eu")).await.len(), 1);
-    let tenant = Api::<Tenant>::all(first.client.clone()).get("acme").await.unwrap();
+    let tenant = Api::<Tenant>::all(first.client.clone())
+        .get("acme")
+        .await
+        .unwrap();
     tenant_is(&first.client, "acme", ConditionType::Ready, None).await;
     assert_eq!(tenant.status.unwrap().binding.unwrap().cluster_id, "prod-eu");
     first.operator.abort();

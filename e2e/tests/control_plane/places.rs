@@ -203,11 +203,28 @@ async fn settings_move_nothing_by_themselves_and_a_move_loses_nothing() {
     assert_eq!(plane.writes(OPERATOR).unwrap()[before..], [""; 0]);
     assert_eq!(pubsub::writes(&emulator), [""; 0]);
     delete(&client, goes).await;
-    for name in [old(goes), new, dead_letters] {
-        let kept = emulator.subscription(&name).unwrap();
+    for name in [&old(goes), &new, &dead_letters] {
+        let kept = emulator.subscription(name).unwrap();
         assert!(kept.labels.contains_key(key::RELEASED_AT), "{name}");
-        assert_eq!(workers(&emulator, &name), BTreeSet::new(), "{name}");
+        assert_eq!(workers(&emulator, name), BTreeSet::new(), "{name}");
     }
+
+    // It comes back without a binding, and takes up both, with what waits in the former.
+    publish(&emulator, "living-twin", goes);
+    apply(&client, goes, one()).await;
+    in_place(&client, goes, "Moving", &[]).await;
+    eventually("the worker pulls both again", PATIENCE, async || {
+        let pulled = list(&client, goes).await;
+        if pulled == [(old(goes), None), (new.clone(), None)] {
+            Ok(())
+        } else {
+            Err(pulled)
+        }
+    })
+    .await;
+    ready(&client, goes).await;
+    assert_eq!(workers(&emulator, &old(goes)).len(), 1);
+    assert_eq!(pubsub::take(&emulator, &old(goes)).await.len(), 1);
     again.abort();
 }
 

@@ -26,6 +26,8 @@ pub mod key {
     pub const ROLE: &str = "event-operator-role";
     /// When another subscription took its place, in seconds since 1970: it is emptied, and then deleted.
     pub const SWITCHED_AT: &str = "event-operator-switched-at";
+    /// "true" on one whose topic was left for another: all of it is handled, whenever it was published.
+    pub const LEFT_TOPIC: &str = "event-operator-left-topic";
     /// When its owner let it go, in seconds since 1970.
     pub const RELEASED_AT: &str = "event-operator-released-at";
 
@@ -34,7 +36,7 @@ pub mod key {
     pub const MADE_AT: &str = "event-operator-made-at";
 
     /// All that say whose an object is.
-    pub const ALL: [&str; 8] = [
+    pub const ALL: [&str; 9] = [
         MANAGED_BY,
         CLUSTER,
         TENANT,
@@ -42,6 +44,7 @@ pub mod key {
         SUBSCRIPTION,
         ROLE,
         SWITCHED_AT,
+        LEFT_TOPIC,
         RELEASED_AT,
     ];
 }

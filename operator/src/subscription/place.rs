@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crds::{EventSubscription, Tenant};
-use events::SubscriptionName;
+use events::{SubscriptionName, name::DEAD_LETTER_SUFFIX};
 use jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
@@ -20,7 +20,7 @@ use crate::{
     pubsub::{Attachment, SubscriptionConfig},
     queue::Lane,
     tenant::{
-        binding::{Place, Standing},
+        binding::{Found, Place, Standing},
         validate::tenant_id,
     },
 };
@@ -47,7 +47,7 @@ pub(super) async fn found(
     subscription: &EventSubscription,
     around: &Surroundings,
     ctx: &Context,
-) -> Result<Option<Place>, Failure> {
+) -> Result<Option<Found>, Failure> {
     let Some(tenant) = around.tenant.as_deref() else {
         return Ok(None);
     };
@@ -55,8 +55,8 @@ pub(super) async fn found(
     let Some(standing) = standing(tenant, ctx).filter(|standing| !standing.is_bound) else {
         return Ok(None);
     };
-    if let Some(place) = ctx.places.of(&tenant.uid().unwrap_or_default()) {
-        return Ok(Some(place));
+    if let Some(found) = ctx.places.of(&tenant.uid().unwrap_or_default()) {
+        return Ok(Some(found));
     }
     let rules = Rules {
         adopt_from: ctx.settings.adopt_from.clone(),
@@ -64,21 +64,38 @@ pub(super) async fn found(
     };
     let stamp = validate::stamp(subscription, tenant_id(tenant).ok(), &ctx.settings);
     let now = Timestamp::now();
-    let mut places = Vec::new();
+    let mut all = Vec::new();
     for project in projects(subscription, &standing) {
         ctx.inventory.refresh(&project).await?;
         for cluster in rules.adopt_from.iter().chain([&stamp.cluster]) {
             // Of all its topics: a new one is made where the others are.
             let stamped = ctx.inventory.remembered_of(&project, cluster, &stamp.tenant);
-            places.extend(
+            all.extend(
                 stamped
                     .iter()
                     .filter_map(|one| place_of(one, &stamp, &rules, now)),
             );
         }
     }
-    let as_asked = places.iter().find(|place| **place == standing.asked);
-    Ok(as_asked.or_else(|| places.first()).cloned())
+    Ok(among(&all, &standing.asked))
+}
+
+/// Where the worker's subscriptions are: where they are asked to be, if any is there. What is elsewhere is of a move that had begun
+/// when the binding was lost.
+fn among(all: &[(Place, bool)], asked: &Place) -> Option<Found> {
+    let mut current = all.iter().filter(|(_, is_current)| *is_current);
+    let as_asked = current.clone().find(|(place, _)| place == asked);
+    let (here, _) = as_asked.or_else(|| current.next())?;
+    let mut former: Vec<Place> = Vec::new();
+    for (place, _) in all {
+        if place != here && !former.contains(place) {
+            former.push(place.clone());
+        }
+    }
+    Some(Found {
+        here: here.clone(),
+        former,
+    })
 }
 
 /// Where it is asked to be, and where the status of an earlier version says that it is; the labels there decide.
@@ -93,20 +110,31 @@ fn projects(subscription: &EventSubscription, standing: &Standing) -> BTreeSet<e
         .collect()
 }
 
-/// Where a subscription of this Tenant listens; none for one that another took the place of, or that is not its own.
-fn place_of(config: &SubscriptionConfig, stamp: &Stamp, rules: &Rules, now: Timestamp) -> Option<Place> {
+/// Where a subscription of this Tenant listens, and whether it is one that no other took the place of; none for one that is not its
+/// own, or not any more.
+fn place_of(
+    config: &SubscriptionConfig,
+    stamp: &Stamp,
+    rules: &Rules,
+    now: Timestamp,
+) -> Option<(Place, bool)> {
     let key = config.labels.get(key::SUBSCRIPTION)?;
     let stamp = Stamp {
         subscription: key.clone(),
         ..stamp.clone()
     };
-    let is_current = Role::is_pulled(&config.labels) && !config.labels.contains_key(key::SWITCHED_AT);
-    match &config.attachment {
-        Attachment::Topic(topic) if is_current && stamp.claim(config, rules, now) == Claim::Ours => {
-            Place::of(config.name.project(), topic, key)
-        }
-        Attachment::Topic(_) | Attachment::Lost => None,
-    }
+    let is_pulled = Role::is_pulled(&config.labels);
+    let topic = match &config.attachment {
+        Attachment::Topic(topic) if stamp.claim(config, rules, now) == Claim::Ours => topic,
+        Attachment::Topic(_) | Attachment::Lost => return None,
+    };
+    let key = match Role::of(&config.labels) {
+        Some(Role::Former) => return None,
+        Some(Role::DeadLetter) => format!("{key}{DEAD_LETTER_SUFFIX}"),
+        Some(Role::Worker) | None => key.clone(),
+    };
+    let is_current = is_pulled && !config.labels.contains_key(key::SWITCHED_AT);
+    Some((Place::of(config.name.project(), topic, &key)?, is_current))
 }
 
 /// Tells the Tenant, if it has no binding yet, where its event plane is now.
@@ -114,10 +142,11 @@ pub(super) fn note(valid: &Valid, tenant: Option<&Tenant>, ctx: &Context) {
     let Some(tenant) = tenant.filter(|_| !valid.standing.is_bound) else {
         return;
     };
-    if ctx
-        .places
-        .note(&tenant.uid().unwrap_or_default(), &valid.standing.here)
-    {
+    let found = Found {
+        here: valid.standing.here.clone(),
+        former: valid.standing.former.clone(),
+    };
+    if ctx.places.note(&tenant.uid().unwrap_or_default(), &found) {
         ctx.queues.tenants.add(ObjectRef::from_obj(tenant), Lane::Changes);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     kubernetes::{decoded, field_owners::foreign_spec},
     settings::Settings,
     tenant::{
-        binding::{Place, Standing},
+        binding::{Found, Standing},
         validate::{tenant_id, tenant_namespace},
     },
 };
@@ -80,7 +80,7 @@ pub struct Surroundings {
     /// The Tenant that its namespace is labelled with.
     pub namespace_tenant: Option<String>,
     /// Where its subscription was found in Pub/Sub; asked only while its Tenant has no binding.
-    pub found: Option<Place>,
+    pub found: Option<Found>,
     /// The EventSubscriptions of its namespace, itself among them.
     pub siblings: Vec<Arc<EventSubscription>>,
 }
@@ -209,7 +209,7 @@ pub struct Names {
 pub fn names(
     tenant: &Tenant,
     spec: &SubscriptionSettings,
-    found: Option<&Place>,
+    found: Option<&Found>,
     settings: &Settings,
 ) -> Result<Names, Failure> {
     let id = tenant_id(tenant)?;

@@ -101,6 +101,15 @@ impl From<&Place> for FormerPlace {
     }
 }
 
+/// Where the subscriptions of a Tenant without a binding were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Where the worker's are.
+    pub here: Place,
+    /// Where others of its own are: a move had begun.
+    pub former: Vec<Place>,
+}
+
 /// Where a Tenant's event plane is, and where it is asked to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
@@ -155,9 +164,9 @@ impl Standing {
 
     /// The same, of a Tenant that is not bound and whose subscriptions were found there.
     #[must_use]
-    pub fn found(self, place: Option<Place>) -> Self {
-        match place {
-            Some(here) if !self.is_bound => Self { here, ..self },
+    pub fn found(self, found: Option<Found>) -> Self {
+        match found {
+            Some(Found { here, former }) if !self.is_bound => Self { here, former, ..self },
             _ => self,
         }
     }
@@ -211,7 +220,7 @@ impl Standing {
         &self,
         tenant: &Tenant,
         id: &TenantId,
-        found: Option<Place>,
+        found: Option<Found>,
         children: &[Arc<EventSubscription>],
         settings: &Settings,
     ) -> Option<Self> {
@@ -223,9 +232,10 @@ impl Standing {
         }
         let next = match (self.is_bound, found) {
             (false, None) => return None,
-            (false, Some(here)) => Self {
+            (false, Some(Found { here, former })) => Self {
                 is_bound: true,
                 here,
+                former,
                 ..self.clone()
             },
             (true, _) => {

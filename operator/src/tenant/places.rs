@@ -5,26 +5,26 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use super::binding::Place;
+use super::binding::Found;
 
 /// Places by the uid of their Tenants.
 #[derive(Default)]
-pub struct Places(Mutex<HashMap<String, Place>>);
+pub struct Places(Mutex<HashMap<String, Found>>);
 
 impl Places {
     /// Notes where a Tenant's subscription is; of several the first counts. Answers whether that is new.
-    pub fn note(&self, uid: &str, place: &Place) -> bool {
+    pub fn note(&self, uid: &str, found: &Found) -> bool {
         let mut places = self.0.lock();
         let is_new = !places.contains_key(uid);
         if is_new {
-            places.insert(uid.to_owned(), place.clone());
+            places.insert(uid.to_owned(), found.clone());
         }
         is_new
     }
 
     /// Where it was found.
     #[must_use]
-    pub fn of(&self, uid: &str) -> Option<Place> {
+    pub fn of(&self, uid: &str) -> Option<Found> {
         self.0.lock().get(uid).cloned()
     }
 

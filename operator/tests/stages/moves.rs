@@ -15,7 +15,7 @@ use event_operator::{
         validate::{Valid, names, validate},
     },
     tenant::{
-        binding::{Place, Standing},
+        binding::{Found, Place, Standing},
         validate as tenants,
     },
 };
@@ -224,6 +224,71 @@ fn both_places_are_handled_in_full_and_the_former_is_released_after_a_quiet_rete
 }
 
 #[test]
+fn a_move_back_takes_up_what_was_left() {
+    let (here, there) = (settings(), elsewhere());
+    for is_released in [false, true] {
+        let mut tenant = bound(&here);
+        let old = valid(&tenant, &here);
+        let mut world = World::default();
+        let first = world
+            .plan_for(&old, &wanted_with(&old, &here), None, now())
+            .unwrap();
+        world.apply(&first, first.steps.len());
+        annotate(&mut tenant, label::MOVE, "acme-events/other");
+        let moved = standing(&tenant, &there).moved().unwrap();
+        write(&mut tenant, &moved, &there);
+        let new = valid(&tenant, &there);
+        settle(&mut world, &new, &there, &old.subscription, now());
+        let mut at = now();
+        if is_released {
+            at = later(24 * 7 + 2);
+            let measured = event_operator::monitoring::Oldest {
+                at,
+                age: std::time::Duration::ZERO,
+            };
+            world.oldest.insert(old.subscription.clone(), Ok(Some(measured)));
+            world.delivered.insert(old.subscription.clone(), 0);
+            world
+                .waiting
+                .insert(old.dead_letter.clone().unwrap().subscription, 0);
+            let end = settle(&mut world, &new, &there, &new.subscription, at);
+            assert!(end.draining.is_empty() && end.former_dead_letters.is_empty());
+            let nothing_left = standing(&tenant, &there).with_former(|_| false);
+            write(&mut tenant, &nothing_left, &there);
+        }
+        annotate(&mut tenant, label::MOVE, "acme-events/living-twin");
+        let back = standing(&tenant, &here).moved().unwrap();
+        write(&mut tenant, &back, &here);
+        let again = valid(&tenant, &here);
+        at = at.checked_add(HOUR).unwrap();
+        let plan = settle(&mut world, &again, &here, &new.subscription, at);
+        let of_topic = |in_full| plan.draining.iter().find(|one| one.in_full == in_full);
+        assert_eq!(of_topic(true).unwrap().name, new.subscription);
+        let back = of_topic(false);
+        if is_released {
+            assert_eq!(
+                plan.current.as_ref(),
+                Some(&old.subscription),
+                "it has what came since"
+            );
+            assert_eq!(back, None);
+            let labels = &world.subscriptions[&old.subscription].labels;
+            assert_eq!(Role::of(labels), Some(Role::Worker));
+            assert!(!labels.contains_key(key::RELEASED_AT), "{labels:?}");
+        } else {
+            let back = back.unwrap();
+            assert_eq!(back.name, old.subscription);
+            assert_eq!(
+                back.switched_at,
+                Some(at),
+                "what came while the topic was left is in no other"
+            );
+            assert_ne!(plan.current.as_ref(), Some(&old.subscription));
+        }
+    }
+}
+
+#[test]
 fn subscriptions_that_move_to_another_project_succeed_those_on_the_same_topic() {
     let settings = settings();
     let mut tenant = bound(&settings);
@@ -276,9 +341,12 @@ fn subscriptions_that_move_to_another_project_succeed_those_on_the_same_topic() 
 
 #[test]
 fn a_tenant_that_has_no_binding_is_where_its_subscriptions_are() {
-    let found = Place {
-        prefix: "older".into(),
-        ..standing(&tenant(NAME), &settings()).here
+    let found = Found {
+        here: Place {
+            prefix: "older".into(),
+            ..standing(&tenant(NAME), &settings()).here
+        },
+        former: vec![],
     };
     let named = names(&tenant(NAME), &one().spec.settings, Some(&found), &settings()).unwrap();
     assert_eq!(named.subscription.id(), "older-document-events-tenant-123-worker");

@@ -85,7 +85,8 @@ fn dated(mut action: Action, now: Timestamp) -> Action {
 }
 
 /// One whose place was taken: the switch is written on it once the new one was seen to exist, so that every message from
-/// after the switch is in the new one; and it goes when it is empty.
+/// after the switch is in the new one; and it goes when it is empty. One whose topic was left has messages that no other has, so
+/// that a return to that topic is another switch, from then.
 fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, about: &About<'_>) {
     let config = &old.config;
     let name = config.name.clone();
@@ -100,9 +101,11 @@ fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, a
         return;
     }
     let (oldest, margin, now) = (&old.oldest, about.drain_margin, about.now);
-    let emptied = match in_full {
-        true => succession::is_vacated(config, oldest, &old.delivered, margin, now),
-        false => succession::emptied(config, oldest, margin, now),
+    let has_returned = !in_full && config.labels.contains_key(key::LEFT_TOPIC);
+    let emptied = match (in_full, has_returned) {
+        (true, _) => succession::is_vacated(config, oldest, &old.delivered, margin, now),
+        (false, true) => Emptied::NotYet("the switch is being written down".to_owned()),
+        (false, false) => succession::emptied(config, oldest, margin, now),
     };
     let why = match emptied {
         Emptied::Yes if in_full => {
@@ -118,9 +121,14 @@ fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, a
         }
         Emptied::NotYet(why) => why,
     };
-    let switched_at = switched_at(&config.labels).unwrap_or(about.now);
+    let switched_at = switched_at(&config.labels)
+        .filter(|_| !has_returned)
+        .unwrap_or(about.now);
     let mut wanted = desired.subscription.labels.clone();
     wanted.insert(key::SWITCHED_AT.to_owned(), switched_at.as_second().to_string());
+    if in_full {
+        wanted.insert(key::LEFT_TOPIC.to_owned(), "true".to_owned());
+    }
     let labels = ownership::merged(&config.labels, &wanted);
     if labels != config.labels {
         let marked = SubscriptionConfig {
@@ -147,6 +155,7 @@ fn drain(plan: &mut Plan, desired: &Desired, old: &Pulled, is_succeeded: bool, a
 pub(super) fn vacate(config: &SubscriptionConfig, now: Timestamp) -> Action {
     let mut labels = config.labels.clone();
     labels.remove(key::SWITCHED_AT);
+    labels.remove(key::LEFT_TOPIC);
     labels.insert(key::ROLE.to_owned(), Role::Former.as_str().to_owned());
     labels.insert(key::RELEASED_AT.to_owned(), now.as_second().to_string());
     let vacated = SubscriptionConfig {
