@@ -101,6 +101,15 @@ async fn a_tenant_of_the_same_name_and_another_id_gets_nothing_of_the_one_before
     assert_eq!(pubsub::take(&stage.emulator, &old).await.len(), 1);
 }
 
+async fn pulls_both_in_full(client: &Client, tenant: &str, names: [&str; 2]) {
+    let both = names.map(|name| (name.to_owned(), None));
+    eventually("the worker pulls both, each in full", PATIENCE, async || {
+        let pulled = list(client, tenant).await;
+        if pulled == both { Ok(()) } else { Err(pulled) }
+    })
+    .await;
+}
+
 /// An operator with these settings, until it is aborted.
 async fn operate(plane: &ControlPlane, emulator: &Emulator, keys: Value) -> tokio::task::JoinHandle<()> {
     stage::operate(plane, emulator, keys, |_| ()).await.unwrap()
@@ -158,15 +167,7 @@ async fn settings_move_nothing_by_themselves_and_a_move_loses_nothing() {
     let new = subscription(PROJECT, "next", goes);
     in_place(&client, goes, "Moving", &[]).await;
     ready(&client, goes).await;
-    eventually("the worker pulls both, each in full", PATIENCE, async || {
-        let pulled = list(&client, goes).await;
-        if pulled == [(old(goes), None), (new.clone(), None)] {
-            Ok(())
-        } else {
-            Err(pulled)
-        }
-    })
-    .await;
+    pulls_both_in_full(&client, goes, [&old(goes), &new]).await;
     publish(&emulator, "living-twin", goes);
     publish(&emulator, "next", goes);
     in_place(&client, stays, "MoveRequired", &[]).await;
@@ -213,15 +214,7 @@ async fn settings_move_nothing_by_themselves_and_a_move_loses_nothing() {
     publish(&emulator, "living-twin", goes);
     apply(&client, goes, one()).await;
     in_place(&client, goes, "Moving", &[]).await;
-    eventually("the worker pulls both again", PATIENCE, async || {
-        let pulled = list(&client, goes).await;
-        if pulled == [(old(goes), None), (new.clone(), None)] {
-            Ok(())
-        } else {
-            Err(pulled)
-        }
-    })
-    .await;
+    pulls_both_in_full(&client, goes, [&old(goes), &new]).await;
     ready(&client, goes).await;
     assert_eq!(workers(&emulator, &old(goes)).len(), 1);
     assert_eq!(pubsub::take(&emulator, &old(goes)).await.len(), 1);

@@ -168,43 +168,8 @@ fn gone(before: &Value, after: Option<&Value>, path: &str, out: &mut BTreeSet<St
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_plane_of_the_version_before_is_taken_over_as_it_is() {
-    let plane = &ControlPlane::alone();
-    let client = plane.client(ADMIN).await.unwrap();
-    install_crds(&client).await.unwrap();
-    let emulator = Emulator::builder().start().await.unwrap();
-    let mut before = Plane::of(include_str!("upgrade/0.1.0.json"), &emulator);
-    before.restore(&client, &emulator).await;
-    tokio::spawn(play_kubelet(client.clone()));
-    let subscriptions = emulator.subscriptions();
-    for (topic, tenant) in [
-        ("document-events", "all-defaults"),
-        ("document-events", "drains"),
-        ("events", "left"),
-    ] {
-        let attributes = [("tenant_id", tenant), ("event_type", "document.ingested")];
-        pubsub::publish(&emulator, &format!("living-twin-{topic}"), &attributes);
-    }
-    emulator.clear_calls();
-
-    let operator = operate(plane, &emulator, json!({}), |_| ()).await.unwrap();
-    let names = ["all-defaults", "with-settings", "drains"];
-    let tenants = Api::<Tenant>::all(client.clone());
-    for name in names {
-        eventually(&format!("Tenant {name} is bound"), PATIENCE, async || {
-            let tenant = tenants.get(name).await.unwrap();
-            match tenant.annotations().contains_key(label::BINDING) {
-                true => Ok(()),
-                false => Err(tenant.status),
-            }
-        })
-        .await;
-        ready(&client, name).await;
-    }
-    resyncs(&emulator, 2).await;
-
-    // In Pub/Sub: nothing is made, deleted or succeeded, and nothing is another but for labels that are new.
+/// Nothing is made, deleted or succeeded, and nothing is another but for labels that are new.
+async fn only_labels_are_new_in_pubsub(before: &Plane, emulator: &Emulator, subscriptions: &[String]) {
     assert_eq!(emulator.subscriptions(), subscriptions);
     let written: BTreeSet<_> = emulator
         .calls()
@@ -249,8 +214,10 @@ async fn the_plane_of_the_version_before_is_taken_over_as_it_is() {
         );
     }
     assert_eq!(changed, BTreeSet::new());
+}
 
-    // In Kubernetes: every object is the one that it was, and the version before finds all that it wrote.
+/// Every object is the one that it was, and the version before finds all that it wrote.
+async fn every_object_is_the_one_it_was(before: &Plane, plane: &ControlPlane, client: &Client) {
     let deletions: Vec<_> = plane
         .writes(OPERATOR)
         .unwrap()
@@ -261,7 +228,7 @@ async fn the_plane_of_the_version_before_is_taken_over_as_it_is() {
     let mut changed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for one in &before.kubernetes {
         let was = before.here(one);
-        let is = live(&client, &was).await;
+        let is = live(client, &was).await;
         let kind = was["kind"].as_str().unwrap().to_owned();
         assert_eq!(is["metadata"]["uid"], was["metadata"]["uid"], "{kind}");
         let of_kind = changed.entry(kind).or_default();
@@ -301,6 +268,46 @@ async fn the_plane_of_the_version_before_is_taken_over_as_it_is() {
             "ServiceAccount": [applied],
         })
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_plane_of_the_version_before_is_taken_over_as_it_is() {
+    let plane = &ControlPlane::alone();
+    let client = plane.client(ADMIN).await.unwrap();
+    install_crds(&client).await.unwrap();
+    let emulator = Emulator::builder().start().await.unwrap();
+    let mut before = Plane::of(include_str!("upgrade/0.1.0.json"), &emulator);
+    before.restore(&client, &emulator).await;
+    tokio::spawn(play_kubelet(client.clone()));
+    let subscriptions = emulator.subscriptions();
+    for (topic, tenant) in [
+        ("document-events", "all-defaults"),
+        ("document-events", "drains"),
+        ("events", "left"),
+    ] {
+        let attributes = [("tenant_id", tenant), ("event_type", "document.ingested")];
+        pubsub::publish(&emulator, &format!("living-twin-{topic}"), &attributes);
+    }
+    emulator.clear_calls();
+
+    let operator = operate(plane, &emulator, json!({}), |_| ()).await.unwrap();
+    let names = ["all-defaults", "with-settings", "drains"];
+    let tenants = Api::<Tenant>::all(client.clone());
+    for name in names {
+        eventually(&format!("Tenant {name} is bound"), PATIENCE, async || {
+            let tenant = tenants.get(name).await.unwrap();
+            match tenant.annotations().contains_key(label::BINDING) {
+                true => Ok(()),
+                false => Err(tenant.status),
+            }
+        })
+        .await;
+        ready(&client, name).await;
+    }
+    resyncs(&emulator, 2).await;
+
+    only_labels_are_new_in_pubsub(&before, &emulator, &subscriptions).await;
+    every_object_is_the_one_it_was(&before, plane, &client).await;
 
     // Nothing is lost: what waited is handled by the worker of the same tenant, and by no other.
     let id = |topic: &str, tenant: &str| {
