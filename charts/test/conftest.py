@@ -97,3 +97,11 @@ def refusal():
 @pytest.fixture(scope="session")
 def defaults():
     return yaml.safe_load((CHART / "values.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def plane():
+    from control_plane import ControlPlane
+
+    with ControlPlane() as plane:
+        yield plane

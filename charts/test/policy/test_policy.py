@@ -9,7 +9,7 @@ from functools import reduce
 import pytest
 import yaml
 
-from control_plane import ADMIN, ROOT, ControlPlane, until
+from control_plane import ADMIN, ROOT, until
 from conftest import LEAST, helm, objects, template
 
 TENANT, CREATED = "events.livingtwin.io/tenant", "events.livingtwin.io/created"
@@ -120,12 +120,6 @@ def refused(answer, *words):
     assert re.search(r"ValidatingAdmissionPolicy 'event-operator-\w+' with binding", message), message
     for word in words:
         assert word in message, message
-
-
-@pytest.fixture(scope="session")
-def plane():
-    with ControlPlane() as plane:
-        yield plane
 
 
 @pytest.fixture(scope="session")
@@ -348,6 +342,15 @@ def test_a_namespace_is_made_kept_and_deleted(cluster):
     taken(cluster.apply(made("tenant-7")))
     taken(cluster.apply(made("tenant-7")))
     taken(cluster.delete("Namespace", None, "tenant-7"))
+
+
+def test_a_namespace_counts_from_the_moment_that_it_is_made(cluster):
+    for number in range(20):
+        name = f"at-once-{number}"
+        taken(cluster.apply(made(name)))
+        body = part("ServiceAccount")
+        body["metadata"]["namespace"] = name
+        taken(cluster.apply(body))
 
 
 def test_namespaces_of_others_are_left_alone(cluster):
