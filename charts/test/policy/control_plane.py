@@ -25,7 +25,7 @@ $ETCD --data-dir=etcd --unsafe-no-fsync --listen-client-urls="$ETCD_URL" --adver
     --log-level=warn >etcd.log 2>&1 </dev/null &
 pids=$!
 $APISERVER --etcd-servers="$ETCD_URL" --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$PORT" \
-    --cert-dir=certs --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=RBAC --token-auth-file=tokens.csv \
+    --cert-dir=certs --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=RBAC --allow-privileged=true --token-auth-file=tokens.csv \
     --service-account-issuer=https://kubernetes.default.svc --service-account-key-file=sa.key \
     --service-account-signing-key-file=sa.key --endpoint-reconciler-type=none >apiserver.log 2>&1 </dev/null &
 pids="$pids $!"
