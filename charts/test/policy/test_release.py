@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 
-from conftest import CHART, LEAST, helm, merged
+from conftest import CHART, LEAST, ROOT, helm, merged, objects
 from test_upgrade import FIRST
 
 
@@ -40,3 +40,24 @@ def test_what_was_said_once_counts_on(release):
     release("upgrade", "before", CHART, "--reset-then-reuse-values", values=merged({}, {"admissionPolicy": {"enabled": False}}))
     release("upgrade", "before", CHART, "--reset-then-reuse-values")
     assert "ValidatingAdmissionPolicy" not in release("get", "manifest", "before")
+
+
+def test_an_overlay_of_kustomize_says_what_is_ones_own(plane, tmp_path):
+    base = ROOT / "config/kustomize/base"
+    shutil.copytree(base, tmp_path / "base")
+    (tmp_path / "config.yaml").write_text((base / "config.yaml").read_text().replace("my-project", "another-project"))
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump({
+        "resources": ["base"],
+        "images": [{"name": "registry.example/event-operator", "newName": "registry.example/mine", "newTag": "1"}],
+        "configMapGenerator": [{"name": "event-operator", "namespace": "event-operator", "behavior": "replace",
+                                "files": ["config.yaml"]}],
+    }))
+    done = plane.kubectl("kustomize", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    made = objects(done.stdout)
+    config = made.the("ConfigMap")
+    assert yaml.safe_load(config["data"]["config.yaml"])["projectId"] == "another-project"
+    assert made.container["image"] == "registry.example/mine:1"
+    # Another configuration is another name, and so another pod.
+    assert config["metadata"]["name"] != "event-operator"
+    assert config["metadata"]["name"] in [one["configMap"]["name"] for one in made.pod["volumes"] if "configMap" in one]
