@@ -121,3 +121,7 @@ def test_the_pod_meets_the_restricted_standard(render):
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                             "capabilities": {"drop": ["ALL"]}}
+
+
+def test_a_release_may_be_called_by_a_number(render):
+    assert labels(render(release="123"))["app.kubernetes.io/instance"] == "123"

@@ -8,7 +8,7 @@
 
 {{- define "event-operator.selector" -}}
 app.kubernetes.io/name: event-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "event-operator.labels" -}}
