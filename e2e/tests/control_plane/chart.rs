@@ -11,6 +11,9 @@ use event_operator::settings::ConfigFile;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+/// The default images have no registry, which is right where nodes have them already.
+const LOCAL_IMAGES: &str = "--set=localImages=true";
+
 const PROJECT: [&str; 2] = ["--set", "config.projectId=demo-project"];
 
 pub(super) fn root() -> PathBuf {
@@ -41,6 +44,7 @@ pub(super) fn rendered(values: &[&str]) -> Vec<Value> {
         "charts/event-operator",
         "--namespace=event-operator",
         "--kube-version=1.35.0",
+        LOCAL_IMAGES,
     ];
     args.extend(PROJECT);
     args.extend(values);
@@ -96,6 +100,7 @@ fn helm_finds_no_fault() {
         "lint",
         "--strict",
         "charts/event-operator",
+        LOCAL_IMAGES,
         PROJECT[0],
         PROJECT[1],
     ]);
