@@ -11,11 +11,21 @@
 //! | [`filter`] | which messages does a tenant's subscription let through? |
 //! | [`event`], [`payload`] | what does an event look like on the wire, and what does it say? |
 //! | [`digest`] | do two payloads say the same? |
-//! | [`factory`] | how is a new event made? |
-//! | [`publisher`] | how does it get to Pub/Sub? |
+//! | [`payloads`] | what do the events of the catalogue say? |
+//! | [`factory`], [`builder`] | how is a new event made? |
+//! | [`schema`], [`compatibility`] | how is all this described for other languages, and what may change? |
+//! | [`cloudevents`] | how does it look to a program that speaks CloudEvents? |
+//! | [`catalogue`] | which topic carries it? |
+//! | [`publisher`], [`blocking`] | how does it get to Pub/Sub? |
+//! | [`trace`] | which trace does it belong to? |
 //! | [`connection`] | which Pub/Sub, and as whom? |
 //! | [`listen`](mod@listen) | where does a program take connections? |
 
+pub mod blocking;
+pub mod builder;
+pub mod catalogue;
+pub mod cloudevents;
+pub mod compatibility;
 pub mod connection;
 pub mod digest;
 pub mod event;
@@ -25,9 +35,14 @@ pub mod filter;
 pub mod listen;
 pub mod name;
 pub mod payload;
+pub mod payloads;
 pub mod publisher;
+pub mod schema;
 pub mod tenant_id;
+pub mod trace;
 
+pub use builder::EventBuilder;
+pub use catalogue::Catalogue;
 pub use connection::Connection;
 pub use digest::Digest;
 pub use event::{DecodeError, DomainEvent, Foreign};
@@ -37,5 +52,6 @@ pub use filter::Filter;
 pub use listen::listen;
 pub use name::{ProjectId, SubscriptionName, TopicName};
 pub use payload::Payload;
-pub use publisher::EventPublisher;
+pub use publisher::{EventPublisher, PublishError, PublishOptions, Publisher};
 pub use tenant_id::TenantId;
+pub use trace::TraceContext;
