@@ -26,9 +26,10 @@
 //! # Order
 //!
 //! Events of one ordering key and topic are published in the order of their [`Publisher::send`]. When one fails, those of its
-//! key that were sent after it fail too and are not published; when all of them have their errors, the key is open again. What
-//! is to come before is the caller's to publish again before the next, in the order of the receipts. The client keeps a
-//! little memory for each key it has seen, so a key should name something long-lived, such as a document, and no request.
+//! key that are sent after it fail too, with [`PublishError::KeyPaused`], and are not published. The key is open again when every
+//! one of its receipts has been awaited or dropped, because from then on the sender knows of the failure: what is to come
+//! before is the sender's to publish again, in the order of the receipts. The client keeps a little memory for each key it has
+//! seen, so a key should name something long-lived, such as a document, and no request.
 
 mod error;
 mod flow;

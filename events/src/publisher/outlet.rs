@@ -12,8 +12,9 @@ use super::{Batching, PublishError, flow::Room, message::Checked, receipt::Recei
 use crate::TopicName;
 
 /// After an error the client refuses everything of its ordering key until it is resumed
-/// (<https://docs.cloud.google.com/pubsub/docs/publisher#use-ordering-keys>). It is resumed here when nothing of that key is on
-/// its way any more: then whatever was to follow the failed event has its own error, and nothing overtakes it.
+/// (<https://docs.cloud.google.com/pubsub/docs/publisher#use-ordering-keys>). It is resumed here when all events of that key
+/// have their results, and all receipts have been read or dropped: then whoever sends the next knows of the failure, and
+/// nothing overtakes what has to be published again.
 #[derive(Debug, Clone)]
 pub(super) struct Outlet {
     topic: TopicName,
@@ -21,11 +22,18 @@ pub(super) struct Outlet {
     keys: Arc<Mutex<HashMap<String, Key>>>,
 }
 
-/// An ordering key with events on their way.
+/// An ordering key that is in use.
 #[derive(Debug, Default)]
 struct Key {
-    on_their_way: usize,
+    events: usize,
     failed: bool,
+}
+
+/// One event's use of its ordering key: until it has its result, and its receipt is read or dropped.
+#[derive(Debug)]
+pub(super) struct Use {
+    outlet: Outlet,
+    key: String,
 }
 
 impl Outlet {
@@ -51,53 +59,34 @@ impl Outlet {
         settled: impl FnOnce(&Result<String, PublishError>) + Send + 'static,
     ) -> Receipt {
         let key = checked.message.ordering_key.clone();
-        let sent = {
-            let mut keys = self.keys.lock();
-            let state = (!key.is_empty()).then(|| keys.entry(key.clone()).or_default());
-            match state {
-                Some(state) if state.failed => None,
-                state => {
-                    if let Some(state) = state {
-                        state.on_their_way += 1;
-                    }
-                    // Under the lock, so that no resumption comes between the count and the message.
-                    Some(self.publisher.publish(checked.message))
-                }
+        let (sent, used) = match key.is_empty() {
+            true => (Some(self.publisher.publish(checked.message)), None),
+            false => {
+                let mut keys = self.keys.lock();
+                let state = keys.entry(key.clone()).or_default();
+                state.events += 1;
+                // Under the lock, so that no resumption comes between the look at the state and the message.
+                let sent = (!state.failed).then(|| self.publisher.publish(checked.message));
+                drop(keys);
+                let outlet = self.clone();
+                (sent, Some(Arc::new(Use { outlet, key })))
             }
         };
-        let outlet = self.clone();
-        Receipt::new(tokio::spawn(async move {
+        let (outlet, used_by_task) = (self.clone(), used.clone());
+        let task = tokio::spawn(async move {
             let result = match sent {
-                Some(sent) => {
-                    let result = sent.await;
-                    outlet.settle(&key, result.is_err());
-                    result
-                }
+                Some(sent) => sent.await,
                 None => Err(ClientError::OrderingKeyPaused),
             };
+            if let (Some(used), Err(_)) = (used_by_task, &result) {
+                used.fail();
+            }
             drop(room);
             let result = result.map_err(|source| outlet.error(source));
             settled(&result);
             result
-        }))
-    }
-
-    fn settle(&self, key: &str, failed: bool) {
-        if key.is_empty() {
-            return;
-        }
-        let mut keys = self.keys.lock();
-        let Some(state) = keys.get_mut(key) else {
-            return;
-        };
-        state.on_their_way -= 1;
-        state.failed |= failed;
-        if state.on_their_way == 0 {
-            if state.failed {
-                self.publisher.resume_publish(key);
-            }
-            keys.remove(key);
-        }
+        });
+        Receipt::new(task, used)
     }
 
     fn error(&self, source: ClientError) -> PublishError {
@@ -115,5 +104,29 @@ impl Outlet {
 
     pub(super) async fn flush(&self) {
         self.publisher.flush().await;
+    }
+}
+
+impl Use {
+    fn fail(&self) {
+        if let Some(state) = self.outlet.keys.lock().get_mut(&self.key) {
+            state.failed = true;
+        }
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        let mut keys = self.outlet.keys.lock();
+        let Some(state) = keys.get_mut(&self.key) else {
+            return;
+        };
+        state.events = state.events.saturating_sub(1);
+        if state.events == 0 {
+            if state.failed {
+                self.outlet.publisher.resume_publish(self.key.as_str());
+            }
+            keys.remove(&self.key);
+        }
     }
 }
