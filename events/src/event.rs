@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -114,7 +115,8 @@ impl From<Id> for String {
 }
 
 /// One event, as it travels. Immutable once published.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "Event envelope")]
 pub struct DomainEvent {
     /// Unique for its source.
     pub event_id: Id,
@@ -123,6 +125,7 @@ pub struct DomainEvent {
     /// To whom.
     pub tenant_id: TenantId,
     /// When, by the clock of the source.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub occurred_at: Timestamp,
     /// Who caused it, where a person did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -134,12 +137,16 @@ pub struct DomainEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<Id>,
     /// What makes two deliveries the same event; see [`DomainEvent::idempotency_key`].
+    #[schemars(
+        description = "What makes two deliveries the same event; {event_type}:{tenant_id}:{event_id} where the source names none."
+    )]
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "idempotency_key")]
     pub own_idempotency_key: Option<Id>,
     /// The service that published it.
     pub source: String,
     /// What it says.
     #[serde(default)]
+    #[schemars(description = "What it says: for a type of the catalogue, {event_type}/{version}.json.")]
     pub data: Payload,
     /// What it has beside all this, where it came in another envelope than this one.
     #[serde(skip)]

@@ -1,11 +1,40 @@
 //! Making a new event with everything it must carry.
 
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::{DomainEvent, EventType, TenantId, event::Id, payload::DEFAULT_VERSION};
+use crate::{DomainEvent, EventBuilder, EventType, Payload, TenantId, payloads::EventPayload};
 
-/// Makes events for one source, so that its name is said once.
+/// Makes events for one source, so that its name is said once. There is a constructor for each event type of the catalogue,
+/// which takes the tenant and the payload's required fields; the builder takes all that is optional.
+///
+/// ```
+/// use events::{EventFactory, TenantId};
+///
+/// let events = EventFactory::new("ingest");
+/// let tenant = TenantId::parse("tenant-123")?;
+/// let ingested = events
+///     .document_ingested(&tenant, "doc-456", "Important Document", "pdf")
+///     .size_bytes(4_096)
+///     .user("user-789")
+///     .build();
+/// let updated = events.document_updated(&tenant, "doc-456").caused_by(&ingested).build();
+/// assert_eq!(updated.correlation_id, ingested.correlation_id);
+/// # Ok::<(), events::tenant_id::InvalidTenantId>(())
+/// ```
+///
+/// There is no event without a tenant. This does not compile, because an argument is missing:
+///
+/// ```compile_fail,E0061
+/// let events = events::EventFactory::new("ingest");
+/// let ingested = events.document_ingested("doc-456", "Important Document", "pdf");
+/// ```
+///
+/// nor does this, because any text is not a tenant's id:
+///
+/// ```compile_fail,E0308
+/// let events = events::EventFactory::new("ingest");
+/// let deleted = events.document_deleted("tenant-123", "doc-456");
+/// ```
 #[derive(Debug, Clone)]
 pub struct EventFactory {
     source: String,
@@ -20,33 +49,36 @@ impl EventFactory {
         }
     }
 
-    /// A new event that happened now, with a fresh id; a payload without a version gets [`DEFAULT_VERSION`].
-    #[must_use]
-    pub fn create(
+    /// An event of a tenant that says `payload`; its type is the payload's.
+    pub fn event<P: EventPayload>(&self, tenant: &TenantId, payload: P) -> EventBuilder<P> {
+        EventBuilder::new(&self.source, tenant, P::event_type(), payload)
+    }
+
+    /// An event of a type without a payload of its own in [`crate::payloads`]; fields without a version get
+    /// [`DEFAULT_VERSION`](crate::payload::DEFAULT_VERSION).
+    pub fn custom(
         &self,
         tenant: &TenantId,
         event_type: EventType,
-        mut data: Map<String, Value>,
-    ) -> DomainEvent {
-        data.entry("version")
-            .or_insert_with(|| Value::from(DEFAULT_VERSION));
-        let event_id = Id::random();
-        let mut event = DomainEvent {
-            correlation_id: Some(event_id.clone()),
-            event_id: event_id.clone(),
-            event_type,
-            tenant_id: tenant.clone(),
-            occurred_at: Timestamp::now(),
-            user_id: None,
-            causation_id: None,
-            own_idempotency_key: None,
-            source: self.source.clone(),
-            data: data.into(),
-            foreign: None,
-        };
-        // On the wire the key is always said, so that consumers in other languages need no rule.
-        event.set_id(event_id);
-        event
+        fields: Map<String, Value>,
+    ) -> EventBuilder<Map<String, Value>> {
+        EventBuilder::new(&self.source, tenant, event_type, fields)
+    }
+
+    /// An event of any type with a payload as it was written: numbers keep all their digits, and fields their order.
+    pub fn written(
+        &self,
+        tenant: &TenantId,
+        event_type: EventType,
+        payload: Payload,
+    ) -> EventBuilder<Payload> {
+        EventBuilder::new(&self.source, tenant, event_type, payload)
+    }
+
+    /// A custom event that happened now, with a fresh id: [`EventFactory::custom`] with every default.
+    #[must_use]
+    pub fn create(&self, tenant: &TenantId, event_type: EventType, data: Map<String, Value>) -> DomainEvent {
+        self.custom(tenant, event_type, data).build()
     }
 }
 

@@ -11,11 +11,15 @@
 //! | [`filter`] | which messages does a tenant's subscription let through? |
 //! | [`event`], [`payload`] | what does an event look like on the wire, and what does it say? |
 //! | [`digest`] | do two payloads say the same? |
-//! | [`factory`] | how is a new event made? |
+//! | [`payloads`] | what do the events of the catalogue say? |
+//! | [`factory`], [`builder`] | how is a new event made? |
+//! | [`schema`], [`compatibility`] | how is all this described for other languages, and what may change? |
 //! | [`publisher`] | how does it get to Pub/Sub? |
 //! | [`connection`] | which Pub/Sub, and as whom? |
 //! | [`listen`](mod@listen) | where does a program take connections? |
 
+pub mod builder;
+pub mod compatibility;
 pub mod connection;
 pub mod digest;
 pub mod event;
@@ -25,9 +29,12 @@ pub mod filter;
 pub mod listen;
 pub mod name;
 pub mod payload;
+pub mod payloads;
 pub mod publisher;
+pub mod schema;
 pub mod tenant_id;
 
+pub use builder::EventBuilder;
 pub use connection::Connection;
 pub use digest::Digest;
 pub use event::{DecodeError, DomainEvent, Foreign};
