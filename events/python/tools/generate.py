@@ -36,11 +36,15 @@ ENVELOPE = [
     ("user_id", "str", "Who caused it, where a person did."),
     ("correlation_id", "str", "Ties the events of one request together. Default: the event's own id."),
     ("causation_id", "str", "The id of the event that led to this one."),
+    ("caused_by", "DomainEvent", "That event itself: its id is the causation, its correlation the correlation, unless given."),
     ("event_id", "str", "The event's id; the same id twice is one event. Default: a new one."),
     ("idempotency_key", "str", "Default: `{event_type}:{tenant_id}:{event_id}`."),
     ("occurred_at", "datetime", "When it happened, with a time zone. Default: now."),
     ("source", "str", "The service it comes from. Default: the factory's."),
 ]
+
+# What a payload's schema may say at its top.
+KNOWN_OF_A_PAYLOAD = ("$id", "$schema", "title", "description", "type", "properties", "required", "x-field-order")
 
 # Bounds of the integers that a format names.
 FORMATS = {
@@ -144,10 +148,17 @@ def read_payload(event_type: str, path: Path) -> Payload:
     where = f"{event_type}/{path.name}"
     if schema.get("type") != "object" or schema.get("additionalProperties", True) is not True:
         raise SystemExit(f"{where}: a payload is an object that tolerates unknown fields")
-    required = schema.get("required", [])
-    properties = {name: each for name, each in schema["properties"].items() if name != "version"}
-    names = [name for name in required if name in properties] + [name for name in properties if name not in required]
-    fields = [read_field(f"{where}, {name}", name, name in required, properties[name], schema) for name in names]
+    if unknown := set(schema) - {*KNOWN_OF_A_PAYLOAD, "$defs"}:
+        raise SystemExit(f"{where}: {', '.join(sorted(unknown))} is a rule that tools/generate.py does not know")
+    required, properties, names = schema["required"], schema["properties"], schema["x-field-order"]
+    if sorted(names) != sorted(properties):
+        raise SystemExit(f"{where}: x-field-order names other fields than properties")
+    fields = [
+        read_field(f"{where}, {name}", name, name in required, properties[name], schema)
+        for name in names
+        # It is said by the class.
+        if name != "version"
+    ]
     return Payload(event_type, path.stem, schema["description"], fields)
 
 

@@ -33,6 +33,7 @@ class Creating:
         user_id: str | None,
         correlation_id: str | None,
         causation_id: str | None,
+        caused_by: DomainEvent | None,
         event_id: str | None,
         idempotency_key: str | None,
         occurred_at: datetime | None,
@@ -40,6 +41,9 @@ class Creating:
     ) -> DomainEvent:
         if source is None:
             source = self.source or os.environ.get(SOURCE_VARIABLE) or DEFAULT_SOURCE
+        if caused_by is not None:
+            causation_id = causation_id or caused_by.event_id
+            correlation_id = correlation_id or caused_by.correlation_id
         return DomainEvent(
             event_id=ids.new_id() if event_id is None else event_id,
             event_type=event_type,

@@ -249,7 +249,7 @@ async def test_a_topic_that_is_not_there_is_named(plane: Plane) -> None:
     async with PubSubBusAdapter(project_id=plane.project, topic_prefix="other") as bus:
         with pytest.raises(RejectedError, match=f"projects/{plane.project}/topics/other-document-events does not exist"):
             await bus.publish_domain_event(event())
-        with pytest.raises(NoTopicError, match='"?invoice.paid'):
+        with pytest.raises(NoTopicError, match="no topic for 'invoice"):
             await bus.publish_domain_event(EventFactory.create(tenant_id="tenant-123", event_type="invoice.paid"))
         with pytest.raises(NoTopicError, match="no topic 'invoices': name one of events, document-events"):
             await bus.publish_domain_event(event(), topic="invoices")

@@ -19,13 +19,12 @@ class Emulator:
     def __init__(self, log: Path, port: int = 0) -> None:
         self._process = Process([binaries.emulator(), "--port", str(port)], log, {"NO_COLOR": "1"})
         pattern = re.compile(r"Listening.*?(127\.0\.0\.1:\d+)")
-        found = eventually("the emulator to listen", lambda: pattern.search(self._process.output()))
-        self.host = found[1]
+        [self.host] = eventually("the emulator to listen", lambda: pattern.findall(self._process.output()))
 
     def stop(self) -> None:
         self._process.stop()
 
-    def call(self, verb: str, path: str, body: object = None) -> Any:
+    def call(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401
         """A REST call: of Pub/Sub's own API, or of the emulator's."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.host}{path}", data=data, method=verb)

@@ -28,20 +28,23 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some document.deleted. Makes a ``document.deleted`` event.
+        """A document has been removed. Makes a ``document.deleted`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            document_id: The document_id.
-            reason: The reason.
+            document_id: The document's id in the application.
+            reason: Why it was removed, in words or as a code of the application.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -60,6 +63,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -79,23 +83,26 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some document.ingested. Makes a ``document.ingested`` event.
+        """A document has been taken in, and can be asked about from now on. Makes a ``document.ingested`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            document_id: The document_id.
-            document_title: The document_title.
-            document_type: The document_type.
-            size_bytes: The size_bytes.
-            source_uri: The source_uri.
+            document_id: The document's id in the application.
+            document_title: The document's title, as people see it.
+            document_type: What kind of document it is, such as `pdf` or `txt`.
+            size_bytes: The document's size in bytes.
+            source_uri: Where the document came from, as a URI.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -117,6 +124,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -135,22 +143,25 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some document.updated. Makes a ``document.updated`` event.
+        """A document's content or description has changed. Makes a ``document.updated`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            document_id: The document_id.
-            document_title: The document_title.
-            document_type: The document_type.
-            changed_fields: The changed_fields.
+            document_id: The document's id in the application.
+            document_title: The document's title after the change.
+            document_type: What kind of document it is after the change, such as `pdf` or `txt`.
+            changed_fields: Names of the fields that have changed.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -171,6 +182,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -188,21 +200,24 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some organization.created. Makes a ``organization.created`` event.
+        """An organization has been set up. Makes a ``organization.created`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            organization_id: The organization_id.
-            organization_name: The organization_name.
-            plan: The plan.
+            organization_id: The organization's id in the application.
+            organization_name: The organization's name, as people see it.
+            plan: The plan it is on.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -222,6 +237,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -240,22 +256,25 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some organization.updated. Makes a ``organization.updated`` event.
+        """An organization's settings have changed. Makes a ``organization.updated`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            organization_id: The organization_id.
-            organization_name: The organization_name.
-            plan: The plan.
-            changed_fields: The changed_fields.
+            organization_id: The organization's id in the application.
+            organization_name: The organization's name after the change.
+            plan: The plan it is on after the change.
+            changed_fields: Names of the settings that have changed.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -276,6 +295,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -294,22 +314,25 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some query.executed. Makes a ``query.executed`` event.
+        """A query has been answered. Makes a ``query.executed`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            query_id: The query_id.
-            query_text: The query_text.
-            result_count: The result_count.
-            duration_ms: The duration_ms.
+            query_id: The query's id in the application.
+            query_text: The query as it was asked.
+            result_count: How many results it had.
+            duration_ms: How long the answer took, in milliseconds.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -330,6 +353,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -349,23 +373,26 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some query.failed. Makes a ``query.failed`` event.
+        """A query could not be answered. Makes a ``query.failed`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            query_id: The query_id.
-            error_code: The error_code.
-            query_text: The query_text.
-            error_message: The error_message.
-            duration_ms: The duration_ms.
+            query_id: The query's id in the application.
+            error_code: What went wrong, as a code of the application.
+            query_text: The query as it was asked.
+            error_message: What went wrong, in words.
+            duration_ms: How long it took until the failure, in milliseconds.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -387,6 +414,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -405,22 +433,25 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some system.error. Makes a ``system.error`` event.
+        """An error at the level of the system. Makes a ``system.error`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            component: The component.
-            error_message: The error_message.
-            error_code: The error_code.
-            severity: The severity.
+            component: The component that the error occurred in.
+            error_message: What went wrong, in words.
+            error_code: What went wrong, as a code of the component.
+            severity: How bad it is.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -441,6 +472,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -458,21 +490,24 @@ class EventCreators(Creating):
         user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some system.health_check. Makes a ``system.health_check`` event.
+        """The result of a health check. Makes a ``system.health_check`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            component: The component.
-            status: The status.
-            latency_ms: The latency_ms.
+            component: The component that was checked.
+            status: How the component is.
+            latency_ms: How long the check took, in milliseconds.
             user_id: Who caused it, where a person did.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -492,6 +527,7 @@ class EventCreators(Creating):
             user_id=user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -508,20 +544,23 @@ class EventCreators(Creating):
         acting_user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some user.login. Makes a ``user.login`` event.
+        """A user has logged in. The envelope's user is this one, unless another is named there. Makes a ``user.login`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            user_id: The user_id.
-            login_method: The login_method.
+            user_id: The user's id in the application.
+            login_method: How the user logged in, such as `password` or an identity provider's name.
             acting_user_id: Who caused it, where that is another user. Default: `user_id`.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -540,6 +579,7 @@ class EventCreators(Creating):
             user_id=user_id if acting_user_id is None else acting_user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,
@@ -557,21 +597,25 @@ class EventCreators(Creating):
         acting_user_id: str | None = None,
         correlation_id: str | None = None,
         causation_id: str | None = None,
+        caused_by: DomainEvent | None = None,
         event_id: str | None = None,
         idempotency_key: str | None = None,
         occurred_at: datetime | None = None,
         source: str | None = None,
     ) -> DomainEvent:
-        """Some user.registered. Makes a ``user.registered`` event.
+        """A user has registered. The envelope's user is this one, unless another is named there. Makes a ``user.registered`` event.
 
         Args:
             tenant_id: To whom: 1 to 63 of `A-Z a-z 0-9 . _ ~ -`.
-            user_id: The user_id.
-            email: The email.
-            registration_method: The registration_method.
+            user_id: The user's id in the application.
+            email: The user's e-mail address.
+            registration_method: How the user registered, such as `password`, `invitation` or an identity
+                provider's name.
             acting_user_id: Who caused it, where that is another user. Default: `user_id`.
             correlation_id: Ties the events of one request together. Default: the event's own id.
             causation_id: The id of the event that led to this one.
+            caused_by: That event itself: its id is the causation, its correlation the correlation, unless
+                given.
             event_id: The event's id; the same id twice is one event. Default: a new one.
             idempotency_key: Default: `{event_type}:{tenant_id}:{event_id}`.
             occurred_at: When it happened, with a time zone. Default: now.
@@ -591,6 +635,7 @@ class EventCreators(Creating):
             user_id=user_id if acting_user_id is None else acting_user_id,
             correlation_id=correlation_id,
             causation_id=causation_id,
+            caused_by=caused_by,
             event_id=event_id,
             idempotency_key=idempotency_key,
             occurred_at=occurred_at,

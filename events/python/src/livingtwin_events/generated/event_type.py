@@ -12,37 +12,37 @@ class EventType(str, Enum):
     """An event type of the catalogue. It equals its text, and is written as it."""
 
     DOCUMENT_DELETED = "document.deleted"
-    """Some document.deleted."""
+    """A document has been removed."""
 
     DOCUMENT_INGESTED = "document.ingested"
-    """Some document.ingested."""
+    """A document has been taken in, and can be asked about from now on."""
 
     DOCUMENT_UPDATED = "document.updated"
-    """Some document.updated."""
+    """A document's content or description has changed."""
 
     ORGANIZATION_CREATED = "organization.created"
-    """Some organization.created."""
+    """An organization has been set up."""
 
     ORGANIZATION_UPDATED = "organization.updated"
-    """Some organization.updated."""
+    """An organization's settings have changed."""
 
     QUERY_EXECUTED = "query.executed"
-    """Some query.executed."""
+    """A query has been answered."""
 
     QUERY_FAILED = "query.failed"
-    """Some query.failed."""
+    """A query could not be answered."""
 
     SYSTEM_ERROR = "system.error"
-    """Some system.error."""
+    """An error at the level of the system."""
 
     SYSTEM_HEALTH_CHECK = "system.health_check"
-    """Some system.health_check."""
+    """The result of a health check."""
 
     USER_LOGIN = "user.login"
-    """Some user.login."""
+    """A user has logged in. The envelope's user is this one, unless another is named there."""
 
     USER_REGISTERED = "user.registered"
-    """Some user.registered."""
+    """A user has registered. The envelope's user is this one, unless another is named there."""
 
     def __str__(self) -> str:
         return self.value

@@ -15,7 +15,7 @@ from .event_type import EventType
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentDeleted(Payload):
-    """``document.deleted``: Some document.deleted."""
+    """``document.deleted``: A document has been removed."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.DOCUMENT_DELETED
     VERSION: ClassVar[str] = "1.0"
@@ -25,14 +25,14 @@ class DocumentDeleted(Payload):
     }
 
     document_id: str
-    """The document_id."""
+    """The document's id in the application."""
     reason: str | None = None
-    """The reason."""
+    """Why it was removed, in words or as a code of the application."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentIngested(Payload):
-    """``document.ingested``: Some document.ingested."""
+    """``document.ingested``: A document has been taken in, and can be asked about from now on."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.DOCUMENT_INGESTED
     VERSION: ClassVar[str] = "1.0"
@@ -45,20 +45,20 @@ class DocumentIngested(Payload):
     }
 
     document_id: str
-    """The document_id."""
+    """The document's id in the application."""
     document_title: str
-    """The document_title."""
+    """The document's title, as people see it."""
     document_type: str
-    """The document_type."""
+    """What kind of document it is, such as `pdf` or `txt`."""
     size_bytes: int | None = None
-    """The size_bytes."""
+    """The document's size in bytes."""
     source_uri: str | None = None
-    """The source_uri."""
+    """Where the document came from, as a URI."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentUpdated(Payload):
-    """``document.updated``: Some document.updated."""
+    """``document.updated``: A document's content or description has changed."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.DOCUMENT_UPDATED
     VERSION: ClassVar[str] = "1.0"
@@ -70,18 +70,18 @@ class DocumentUpdated(Payload):
     }
 
     document_id: str
-    """The document_id."""
+    """The document's id in the application."""
     document_title: str | None = None
-    """The document_title."""
+    """The document's title after the change."""
     document_type: str | None = None
-    """The document_type."""
+    """What kind of document it is after the change, such as `pdf` or `txt`."""
     changed_fields: Sequence[str] | None = None
-    """The changed_fields."""
+    """Names of the fields that have changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationCreated(Payload):
-    """``organization.created``: Some organization.created."""
+    """``organization.created``: An organization has been set up."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.ORGANIZATION_CREATED
     VERSION: ClassVar[str] = "1.0"
@@ -92,16 +92,16 @@ class OrganizationCreated(Payload):
     }
 
     organization_id: str
-    """The organization_id."""
+    """The organization's id in the application."""
     organization_name: str
-    """The organization_name."""
+    """The organization's name, as people see it."""
     plan: str | None = None
-    """The plan."""
+    """The plan it is on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationUpdated(Payload):
-    """``organization.updated``: Some organization.updated."""
+    """``organization.updated``: An organization's settings have changed."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.ORGANIZATION_UPDATED
     VERSION: ClassVar[str] = "1.0"
@@ -113,18 +113,18 @@ class OrganizationUpdated(Payload):
     }
 
     organization_id: str
-    """The organization_id."""
+    """The organization's id in the application."""
     organization_name: str | None = None
-    """The organization_name."""
+    """The organization's name after the change."""
     plan: str | None = None
-    """The plan."""
+    """The plan it is on after the change."""
     changed_fields: Sequence[str] | None = None
-    """The changed_fields."""
+    """Names of the settings that have changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryExecuted(Payload):
-    """``query.executed``: Some query.executed."""
+    """``query.executed``: A query has been answered."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.QUERY_EXECUTED
     VERSION: ClassVar[str] = "1.0"
@@ -136,18 +136,18 @@ class QueryExecuted(Payload):
     }
 
     query_id: str
-    """The query_id."""
+    """The query's id in the application."""
     query_text: str | None = None
-    """The query_text."""
+    """The query as it was asked."""
     result_count: int | None = None
-    """The result_count."""
+    """How many results it had."""
     duration_ms: int | None = None
-    """The duration_ms."""
+    """How long the answer took, in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueryFailed(Payload):
-    """``query.failed``: Some query.failed."""
+    """``query.failed``: A query could not be answered."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.QUERY_FAILED
     VERSION: ClassVar[str] = "1.0"
@@ -160,20 +160,20 @@ class QueryFailed(Payload):
     }
 
     query_id: str
-    """The query_id."""
+    """The query's id in the application."""
     error_code: str
-    """The error_code."""
+    """What went wrong, as a code of the application."""
     query_text: str | None = None
-    """The query_text."""
+    """The query as it was asked."""
     error_message: str | None = None
-    """The error_message."""
+    """What went wrong, in words."""
     duration_ms: int | None = None
-    """The duration_ms."""
+    """How long it took until the failure, in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemError(Payload):
-    """``system.error``: Some system.error."""
+    """``system.error``: An error at the level of the system."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.SYSTEM_ERROR
     VERSION: ClassVar[str] = "1.0"
@@ -185,18 +185,18 @@ class SystemError(Payload):
     }
 
     component: str
-    """The component."""
+    """The component that the error occurred in."""
     error_message: str
-    """The error_message."""
+    """What went wrong, in words."""
     error_code: str | None = None
-    """The error_code."""
+    """What went wrong, as a code of the component."""
     severity: Literal["warning", "error", "critical"] | None = None
-    """The severity."""
+    """How bad it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemHealthCheck(Payload):
-    """``system.health_check``: Some system.health_check."""
+    """``system.health_check``: The result of a health check."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.SYSTEM_HEALTH_CHECK
     VERSION: ClassVar[str] = "1.0"
@@ -207,16 +207,16 @@ class SystemHealthCheck(Payload):
     }
 
     component: str
-    """The component."""
+    """The component that was checked."""
     status: Literal["healthy", "degraded", "unhealthy"]
-    """The status."""
+    """How the component is."""
     latency_ms: int | None = None
-    """The latency_ms."""
+    """How long the check took, in milliseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserLogin(Payload):
-    """``user.login``: Some user.login."""
+    """``user.login``: A user has logged in. The envelope's user is this one, unless another is named there."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.USER_LOGIN
     VERSION: ClassVar[str] = "1.0"
@@ -226,14 +226,14 @@ class UserLogin(Payload):
     }
 
     user_id: str
-    """The user_id."""
+    """The user's id in the application."""
     login_method: str | None = None
-    """The login_method."""
+    """How the user logged in, such as `password` or an identity provider's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserRegistered(Payload):
-    """``user.registered``: Some user.registered."""
+    """``user.registered``: A user has registered. The envelope's user is this one, unless another is named there."""
 
     EVENT_TYPE: ClassVar[EventType] = EventType.USER_REGISTERED
     VERSION: ClassVar[str] = "1.0"
@@ -244,11 +244,11 @@ class UserRegistered(Payload):
     }
 
     user_id: str
-    """The user_id."""
+    """The user's id in the application."""
     email: str | None = None
-    """The email."""
+    """The user's e-mail address."""
     registration_method: str | None = None
-    """The registration_method."""
+    """How the user registered, such as `password`, `invitation` or an identity provider's name."""
 
 
 
