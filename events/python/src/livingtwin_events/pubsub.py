@@ -140,7 +140,7 @@ class PubSubBusAdapter:
             event: The event.
             ordering_key: Events of one key reach an ordered subscription in the order of their publishing; at most 1024 bytes.
             topic: A key of the catalogue or a full name, instead of the topic of the event's type.
-            traceparent: The publisher's W3C trace context. Default: OpenTelemetry's current one, where it is installed.
+            traceparent: The publisher's W3C trace context. Default: OpenTelemetry's current one, if there is one.
             tracestate: What its tracing system keeps beside it.
 
         Returns:

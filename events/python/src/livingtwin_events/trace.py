@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .errors import InvalidEventError
-
-try:
-    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-    _PROPAGATOR: TraceContextTextMapPropagator | None = TraceContextTextMapPropagator()
-except ImportError:
-    _PROPAGATOR = None
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MAX_TRACESTATE = 512
@@ -20,7 +14,7 @@ _VISIBLE = re.compile(r"[ -~]+")
 
 
 def attributes(traceparent: str | None = None, tracestate: str | None = None) -> dict[str, str]:
-    """The attributes of a trace context: the one that is given, else OpenTelemetry's current one where it is installed.
+    """The attributes of a trace context: the one that is given, else OpenTelemetry's current one.
 
     Raises:
         InvalidEventError: what is given is not of the W3C's form (https://www.w3.org/TR/trace-context).
@@ -28,10 +22,9 @@ def attributes(traceparent: str | None = None, tracestate: str | None = None) ->
     if traceparent is None:
         if tracestate is not None:
             raise InvalidEventError("tracestate", "goes with a traceparent")
-        carrier: MutableMapping[str, str] = {}
-        if _PROPAGATOR is not None:
-            _PROPAGATOR.inject(carrier)
-        return dict(carrier)
+        carrier: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carrier)
+        return carrier
     if not _TRACEPARENT.fullmatch(traceparent):
         raise InvalidEventError("traceparent", "is of the form 00-(32 hex digits)-(16 hex digits)-(2 hex digits), in lower case")
     if tracestate is None:

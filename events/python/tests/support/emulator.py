@@ -24,7 +24,7 @@ class Emulator:
     def stop(self) -> None:
         self._process.stop()
 
-    def call(self, verb: str, path: str, body: object = None) -> Any:  # noqa: ANN401
+    def call(self, verb: str, path: str, body: object = None) -> Any:
         """A REST call: of Pub/Sub's own API, or of the emulator's."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.host}{path}", data=data, method=verb)
