@@ -1,0 +1,1 @@
+"""What tools/generate.py makes of the JSON Schemas in events/schemas."""
