@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration clients e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
+.PHONY: lint unit integration clients python chart terraform alerts e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
 lint: ## Formatting, clippy, shell scripts, links of the documents
 	@.ci/lint.sh
 
@@ -36,6 +36,20 @@ integration: ## Tests against the control plane of the bundled Kubernetes
 
 clients: ## Google's Python and Go clients against the emulator
 	@e2e/emulator/clients/run.sh
+
+python: ## The Python package: its tests, types and style
+	@events/python/test.sh
+
+chart: ## What Helm makes of the chart, and its admission policies on a real API server
+	$(cluster) build
+	@charts/test/test.sh --all
+
+terraform: ## The Terraform module by its text, and the Cloud Run job as a process
+	@config/terraform/test.sh
+	@config/cloud-run/test.sh
+
+alerts: ## Rules, cases and runbooks of the alerts (needs promtool)
+	@config/monitoring/test.sh
 
 e2e: ## The demo's story with checks, on the bundled cluster, and taken down again
 	@config/demo/demo.sh --check
@@ -64,6 +78,7 @@ test-long: ## The same faults with many more seeds, and 20 rollouts of pods (hal
 	CRASH_SEEDS=500 cargo test --workspace --test control_plane crash
 	cargo test --workspace --test control_plane quota -- --ignored
 	EDIT_SEEDS=200 cargo test --workspace --test control_plane edits
+	config/terraform/test.sh --tofu
 	ROLLOUTS=20 config/demo/demo.sh --check
 
 worker-flood: ## A million small events and a thousand of 10 MB through the worker, within 2 GiB (minutes; release profile)
@@ -74,6 +89,11 @@ deny: ## Licences, bans, sources and advisories of the dependencies
 
 bench-worker: ## The event worker beside workers in Go and Python (up to an hour; nothing else should run)
 	@e2e/bench/run.sh --redis
+
+##@ On Google Cloud
+.PHONY: tf-apply-staging
+tf-apply-staging: ## Apply the Terraform module to the project PROJECT_ID (docs/terraform.md)
+	@config/terraform/apply-staging.sh
 
 ##@ What is made
 .PHONY: crds images build-worker push-worker build-operator push-operator

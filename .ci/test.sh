@@ -52,6 +52,19 @@ phase "Google's Python and Go clients against the emulator"
 e2e/emulator/clients/run.sh --binary "$(binaries dev)/pubsub-emulator"
 ok "They work"
 
+events/python/test.sh --binaries "$(binaries dev)"
+
+phase "Recipes: Terraform, Cloud Run, alerts"
+cargo build --quiet --workspace --bin eventctl
+config/terraform/test.sh
+config/cloud-run/test.sh --binaries "$(binaries dev)"
+if command -v promtool >/dev/null; then
+  config/monitoring/test.sh
+else
+  note "promtool is not here, so the alerts are NOT tested. Install it: apt-get install prometheus; then: make alerts"
+fi
+ok "They hold"
+
 phase "Waiting for Kubernetes and helm"
 wait "$cluster_build" || {
   tail -n 20 "$logs/cluster.log" >&2
@@ -59,6 +72,8 @@ wait "$cluster_build" || {
 }
 trap - EXIT
 ok "Built, or found built"
+
+charts/test/test.sh --all
 
 phase "Stories on a real control plane"
 mapfile -t targets < <(stories true)

@@ -19,7 +19,7 @@ fn topic(catalogue: &Catalogue, event_type: &str) -> Option<String> {
 #[test]
 fn the_operators_file_has_a_topic_for_every_payload() {
     let catalogue = Catalogue::from_yaml(OPERATOR, Some(&project())).unwrap();
-    let topic = |event_type| topic(&catalogue, event_type).unwrap();
+    let topic = |event_type: &str| topic(&catalogue, event_type).unwrap();
     for event_type in schema::event_types() {
         assert!(topic(&event_type).starts_with("projects/acme-events/topics/living-twin-"));
     }

@@ -49,7 +49,7 @@ fn everything_else_is_not() {
             s["required"] = json!(["version", "id", "more"]);
         }),
         ("a.b/1.0.json#/required: id is required no more", |s| {
-            s["required"] = json!(["version"])
+            s["required"] = json!(["version"]);
         }),
         ("a.b/1.0.json#/properties/count: a field is gone", |s| {
             s["properties"].as_object_mut().unwrap().remove("count");

@@ -28,7 +28,6 @@ macro_rules! payload {
 
         impl $name {
             #[doc = concat!("The payload of a `", $event_type, "` event with its required fields.")]
-            #[must_use]
             pub fn new($( $required: impl Into<$required_type> ),*) -> Self {
                 Self { $( $required: $required.into(), )* $( $optional: None, )* }
             }
@@ -42,7 +41,6 @@ macro_rules! payload {
 
         impl crate::EventFactory {
             #[doc = concat!("A `", $event_type, "` event of a tenant, with the required fields of its payload; the builder takes the others.")]
-            #[must_use]
             pub fn $constructor(
                 &self,
                 tenant: &crate::TenantId,
@@ -72,7 +70,7 @@ macro_rules! payload {
 macro_rules! setter {
     ($(#[$doc:meta])* $name:ident: String, |$this:ident, $value:ident| $body:expr) => {
         $(#[$doc])*
-        #[must_use]
+        #[must_use = "it gives the changed one; the other is as it was"]
         pub fn $name(self, $name: impl Into<String>) -> Self {
             let ($this, $value) = (self, $name.into());
             $body
@@ -80,7 +78,7 @@ macro_rules! setter {
     };
     ($(#[$doc:meta])* $name:ident: Texts, |$this:ident, $value:ident| $body:expr) => {
         $(#[$doc])*
-        #[must_use]
+        #[must_use = "it gives the changed one; the other is as it was"]
         pub fn $name(self, $name: impl IntoIterator<Item = impl Into<String>>) -> Self {
             let ($this, $value) = (self, $name.into_iter().map(Into::into).collect::<Vec<String>>());
             $body
@@ -88,7 +86,7 @@ macro_rules! setter {
     };
     ($(#[$doc:meta])* $name:ident: $type:ident, |$this:ident, $value:ident| $body:expr) => {
         $(#[$doc])*
-        #[must_use]
+        #[must_use = "it gives the changed one; the other is as it was"]
         pub fn $name(self, $name: $type) -> Self {
             let ($this, $value) = (self, $name);
             $body

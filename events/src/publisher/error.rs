@@ -136,7 +136,18 @@ impl PublishError {
                 source: ClientError::Rpc(error),
                 ..
             } => error.status().map(|status| status.code),
-            _ => None,
+            Self::Connect(_)
+            | Self::Encode(_)
+            | Self::CloudEvent(_)
+            | Self::NoTopic { .. }
+            | Self::TooLarge(_)
+            | Self::Full
+            | Self::KeyPaused { .. }
+            | Self::Publish { .. }
+            | Self::Closed
+            | Self::Metrics(_)
+            | Self::InsideRuntime
+            | Self::Runtime(_) => None,
         }
     }
 }

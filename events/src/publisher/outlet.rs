@@ -59,18 +59,17 @@ impl Outlet {
         settled: impl FnOnce(&Result<String, PublishError>) + Send + 'static,
     ) -> Receipt {
         let key = checked.message.ordering_key.clone();
-        let (sent, used) = match key.is_empty() {
-            true => (Some(self.publisher.publish(checked.message)), None),
-            false => {
-                let mut keys = self.keys.lock();
-                let state = keys.entry(key.clone()).or_default();
-                state.events += 1;
-                // Under the lock, so that no resumption comes between the look at the state and the message.
-                let sent = (!state.failed).then(|| self.publisher.publish(checked.message));
-                drop(keys);
-                let outlet = self.clone();
-                (sent, Some(Arc::new(Use { outlet, key })))
-            }
+        let (sent, used) = if key.is_empty() {
+            (Some(self.publisher.publish(checked.message)), None)
+        } else {
+            let mut keys = self.keys.lock();
+            let state = keys.entry(key.clone()).or_default();
+            state.events += 1;
+            // Under the lock, so that no resumption comes between the look at the state and the message.
+            let sent = (!state.failed).then(|| self.publisher.publish(checked.message));
+            drop(keys);
+            let outlet = self.clone();
+            (sent, Some(Arc::new(Use { outlet, key })))
         };
         let (outlet, used_by_task) = (self.clone(), used.clone());
         let task = tokio::spawn(async move {
@@ -94,7 +93,7 @@ impl Outlet {
         match source {
             ClientError::OrderingKeyPaused => PublishError::KeyPaused { topic },
             ClientError::Shutdown => PublishError::Closed,
-            source => PublishError::Publish { topic, source },
+            source @ (ClientError::Rpc(_) | _) => PublishError::Publish { topic, source },
         }
     }
 

@@ -41,6 +41,6 @@ impl fmt::Debug for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Receipt")
             .field("settled", &self.task.is_finished())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
