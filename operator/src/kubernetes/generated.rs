@@ -3,7 +3,10 @@
 //! change (<https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions>).
 
 use crds::label;
-use kube::{Api, Client, ResourceExt as _, api::DynamicObject};
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DynamicObject, ListParams},
+};
 use serde_json::Value;
 
 use super::{
@@ -91,15 +94,17 @@ async fn while_generated(
     }
 }
 
-/// Its version, and whether it is generated.
+/// Its version, and whether it is generated. By a list of one: the operator watches the kind, and so it has the right to list it and
+/// needs none to get it.
 async fn live(client: &Client, key: &Key) -> kube::Result<Option<(String, bool)>> {
     let api = Api::<DynamicObject>::namespaced_with(
         client.clone(),
         key.namespace.as_deref().unwrap_or_default(),
         &key.kind.api_resource(),
     );
-    let found = api.get_metadata_opt(&key.name).await?;
-    Ok(found.map(|one| {
+    let one = ListParams::default().fields(&format!("metadata.name={}", key.name));
+    let found = api.list_metadata(&one).await?.items;
+    Ok(found.first().map(|one| {
         let is_generated = one.labels().contains_key(label::GENERATED);
         (one.resource_version().unwrap_or_default(), is_generated)
     }))
