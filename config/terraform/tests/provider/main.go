@@ -121,7 +121,7 @@ func resource(name string, fields map[string]*field) *schema.Resource {
 					return fmt.Sprint(d.Get(strings.Trim(one, "{}")))
 				}))
 			}
-			return computed(name, d)
+			return computed(name, fields, d)
 		},
 		ReadContext:   none,
 		DeleteContext: none,
@@ -133,9 +133,27 @@ func resource(name string, fields map[string]*field) *schema.Resource {
 	return made
 }
 
-// computed is what the API answers and the module reads.
-func computed(name string, d *schema.ResourceData) diag.Diagnostics {
+// computed is what the API answers and the module reads. A list or map that nobody answers would be unknown in each plan.
+func computed(name string, fields map[string]*field, d *schema.ResourceData) diag.Diagnostics {
 	set := func(key string, value any) diag.Diagnostics { return diag.FromErr(d.Set(key, value)) }
+	for key, field := range fields {
+		if !field.Computed {
+			continue
+		}
+		var failed diag.Diagnostics
+		switch {
+		case key == "effective_labels" || key == "terraform_labels":
+			failed = set(key, d.Get("labels"))
+		case field.Optional:
+		case field.Type == "Map":
+			failed = set(key, map[string]any{})
+		case field.Type == "List" || field.Type == "Set":
+			failed = set(key, []any{})
+		}
+		if failed != nil {
+			return failed
+		}
+	}
 	switch name {
 	case "google_project_iam_custom_role":
 		return set("name", d.Id())
