@@ -38,9 +38,10 @@ def test_the_workers_in_every_namespace(render):
     assert monitor["spec"]["namespaceSelector"] == {"any": True}
     assert monitor["spec"]["selector"]["matchLabels"] == {"app.kubernetes.io/name": "event-worker",
                                                           "app.kubernetes.io/managed-by": "event-operator"}
-    relabelings = monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
-    assert [one["targetLabel"] for one in relabelings] == ["tenant"]
-    assert monitor["spec"]["podMetricsEndpoints"] == [{"port": "http", "path": "/metrics", "interval": "1m"}]
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    # By this label alerts and dashboards know whose a worker is.
+    assert [one["targetLabel"] for one in endpoint.pop("relabelings")] == ["tenant"]
+    assert endpoint == {"port": "http", "path": "/metrics", "interval": "1m"}
 
 
 def test_both_may_be_watched(render):

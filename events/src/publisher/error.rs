@@ -135,7 +135,7 @@ impl PublishError {
             Self::Publish {
                 source: ClientError::Rpc(error),
                 ..
-            } => error.status().map(|status| status.code),
+            } => answer(error),
             Self::Connect(_)
             | Self::Encode(_)
             | Self::CloudEvent(_)
@@ -150,6 +150,18 @@ impl PublishError {
             | Self::Runtime(_) => None,
         }
     }
+}
+
+/// The code of the last answer: an error that ends the client's patience holds that answer as its source.
+fn answer(error: &Error) -> Option<Code> {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = source {
+        if let Some(status) = one.downcast_ref::<Error>().and_then(Error::status) {
+            return Some(status.code);
+        }
+        source = one.source();
+    }
+    None
 }
 
 /// As the official client decides when it tries again by itself

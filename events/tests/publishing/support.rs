@@ -27,10 +27,6 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue::from_yaml(file, Some(&ProjectId::parse(PROJECT).unwrap())).unwrap()
 }
 
-pub(crate) fn topic(key: &str) -> String {
-    format!("projects/{PROJECT}/topics/living-twin-{key}")
-}
-
 pub(crate) fn subscription(key: &str) -> String {
     format!("projects/{PROJECT}/subscriptions/living-twin-{key}-sub")
 }
@@ -118,7 +114,7 @@ pub(crate) async fn receive(connection: &Connection, key: &str, count: usize) ->
     let mut received = Vec::new();
     while received.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(30), stream.next());
-        let (message, handler) = next.await.expect("a message in time").unwrap().unwrap();
+        let (message, handler) = next.await.unwrap().unwrap().unwrap();
         handler.ack();
         received.push(Received {
             data: String::from_utf8(message.data.to_vec()).unwrap(),
