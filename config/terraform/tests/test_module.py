@@ -127,10 +127,10 @@ class Variables(unittest.TestCase):
         self.assertEqual(f"{worker['worker_timeout_seconds'] // 3600}h", operator["worker"]["timeout"])
         self.assertEqual({"cpu": worker["cpu"], "memory": worker["memory"]}, operator["worker"]["limits"])
 
-    def test_the_identity_is_mapped_as_the_readme_says(self):
+    def test_the_identity_is_mapped_as_the_documents_say(self):
         provider = next(body for kind, _, body in BASE.resources() if kind.endswith("_pool_provider"))
         mapping = ",".join(f"{key}={value}" for key, value in provider["attribute_mapping"].items())
-        self.assertIn(f'--attribute-mapping "{mapping}"', (ROOT / "README.md").read_text())
+        self.assertIn(f'--attribute-mapping "{mapping}"', (ROOT / "docs/federation.md").read_text())
 
     def test_the_readme_lists_them_with_their_defaults(self):
         readme = (MODULE / "README.md").read_text()

@@ -430,7 +430,7 @@ fn wrong_values_are_named() {
         ("config.topicPrefx=x", "topicPrefx"),
         ("config.worker.timeout=1d", "/config/worker/timeout"),
         ("config.subscription.maxDeliveryAttempts=3", "maxDeliveryAttempts"),
-        ("config.worker.limits.cpu=1", "/config/worker/limits/cpu"),
+        ("config.worker.limits.cpu=true", "/config/worker/limits/cpu"),
         ("networkpolicy.enabled=false", "networkpolicy"),
     ] {
         let text = refusal(&["--set", project, "--set", value]);

@@ -83,7 +83,8 @@ fn used(plane: &ControlPlane) -> BTreeSet<String> {
 
 /// The chart's roles, and their rules, bound to the user that has no others.
 pub(super) async fn bind(client: &Client, values: &[&str]) -> BTreeSet<String> {
-    let objects = rendered(values);
+    // Without the roles that people have.
+    let objects = rendered(&[values, &["--set=aggregatedRoles.enabled=false"]].concat());
     // Both Roles at once: the release's own lease and that of the cluster are in one namespace here.
     let of = |kind: &str| {
         let all = objects.iter().filter(|one| one["kind"] == kind);
