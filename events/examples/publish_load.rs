@@ -11,8 +11,8 @@
 use std::{env, process::ExitCode, time::Instant};
 
 use events::{
-    Catalogue, Connection, DomainEvent, EventFactory, ProjectId, PublishOptions, Publisher, TenantId, TopicName,
-    connect,
+    Catalogue, Connection, DomainEvent, EventFactory, ProjectId, PublishOptions, Publisher, TenantId,
+    TopicName, connect,
     publisher::{Batching, FlowControl},
 };
 use futures::future::join_all;
