@@ -74,6 +74,9 @@ struct Args {
     /// Milliseconds until a policy takes effect.
     #[arg(long, env = "PUBSUB_EMULATOR_IAM_DELAY_MS", default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Milliseconds after which a subscriber that waits learns of a published message; its publisher has the answer before.
+    #[arg(long, env = "PUBSUB_EMULATOR_DELIVERY_DELAY_MS", default_value_t = 10)]
+    delivery_delay_ms: u64,
     /// Age in milliseconds of the newest point of a metric.
     #[arg(long, env = "PUBSUB_EMULATOR_MONITORING_LAG_MS", default_value_t = 0)]
     monitoring_lag_ms: u64,
@@ -114,6 +117,7 @@ impl Args {
             admin_quota_per_minute: Some(self.admin_quota).filter(|quota| *quota > 0),
             read_after_write_gap_ms: self.read_after_write_gap_ms,
             iam_propagation_ms: self.iam_propagation_ms,
+            delivery_delay_ms: self.delivery_delay_ms,
             monitoring_lag_ms: self.monitoring_lag_ms,
             ..Settings::default()
         }
