@@ -89,11 +89,26 @@ const EXAMPLES: &str = "\
 Examples:
   pubsub-emulator
   pubsub-emulator --host 0.0.0.0 --port 8085 --iam enforce --log-format json
+  pubsub-emulator --port 0 --data-dir ./state
   curl -X PUT http://127.0.0.1:8085/v1/projects/p/topics/orders
   curl http://127.0.0.1:8085/emulator/v1/calls?method=Publisher.*
   curl -X POST http://127.0.0.1:8085/emulator/v1/faults \\
        -H 'content-type: application/json' \\
-       -d '{\"method\": \"Subscriber.CreateSubscription\", \"code\": \"UNAVAILABLE\", \"count\": 2}'";
+       -d '{\"method\": \"Subscriber.CreateSubscription\", \"code\": \"UNAVAILABLE\", \"count\": 2}'
+
+Clients find it by the variable PUBSUB_EMULATOR_HOST and need no credentials:
+  Go, Java (with the emulator's channel), Node.js, PHP, Python, Ruby:
+    export PUBSUB_EMULATOR_HOST=127.0.0.1:8085
+  Rust: the official crate does not read the variable:
+    Publisher::builder(topic).with_endpoint(\"http://127.0.0.1:8085\")
+        .with_credentials(google_cloud_auth::credentials::anonymous::Builder::new().build())
+  Anything else, over REST:
+    curl -X PUT http://127.0.0.1:8085/v1/projects/p/subscriptions/s \\
+         -H 'content-type: application/json' -d '{\"topic\": \"projects/p/topics/orders\"}'
+  gcloud:
+    gcloud config set api_endpoint_overrides/pubsub http://127.0.0.1:8085/ && gcloud config set auth/disable_credentials true
+
+Coming from Google's emulator: MOVING.md beside the sources.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Iam {
