@@ -6,6 +6,7 @@ import com.google.api.gax.rpc.StatusCode;
 import com.google.api.gax.rpc.TransportChannelProvider;
 import com.google.cloud.pubsub.v1.Publisher;
 import com.google.cloud.pubsub.v1.Subscriber;
+import com.google.cloud.pubsub.v1.SubscriberShutdownSettings;
 import com.google.cloud.pubsub.v1.SubscriptionAdminClient;
 import com.google.cloud.pubsub.v1.SubscriptionAdminSettings;
 import com.google.cloud.pubsub.v1.TopicAdminClient;
@@ -25,8 +26,11 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
@@ -37,10 +41,10 @@ import org.opentest4j.AssertionFailedError;
 /** A test's topics and subscriptions, in a project of its own, by official clients; and a look behind the counter. */
 final class Bench implements AutoCloseable {
   /** How long a condition may take to come true. */
-  static final Duration PATIENCE = Duration.ofSeconds(15);
+  static final Duration PATIENCE = Duration.ofSeconds(30);
 
   /** Less than the shortest lease of 10 s, so that what comes by then did not wait for its end. */
-  static final Duration SOON = Duration.ofSeconds(6);
+  static final Duration SOON = Duration.ofSeconds(9);
 
   private static final String HOST = System.getenv("PUBSUB_EMULATOR_HOST");
   private static final HttpClient HTTP = HttpClient.newHttpClient();
@@ -65,8 +69,8 @@ final class Bench implements AutoCloseable {
               .setEndpoint(HOST)
               .setMaxInboundMessageSize(20 << 20)
               .setChannelConfigurator(builder -> builder.usePlaintext())
-              .setHeaderProvider(() -> java.util.Map.of())
-              .setExecutor(java.util.concurrent.ForkJoinPool.commonPool())
+              .setHeaderProvider(() -> Map.of())
+              .setExecutor(ForkJoinPool.commonPool())
               .build()
               .getTransportChannel());
     } catch (IOException e) {
@@ -144,13 +148,18 @@ final class Bench implements AutoCloseable {
     return publish(topic, bodies, message -> message);
   }
 
-  /** A streaming pull, which ends with the test. */
+  /** A streaming pull, which ends with the test. At its end it gives back at once what it holds. */
   Inbox stream(String subscription, Inbox.Decision decision, Consumer<Subscriber.Builder> options) {
     Inbox inbox = new Inbox(decision);
     Subscriber.Builder builder =
         Subscriber.newBuilder(subscription, inbox)
             .setChannelProvider(CHANNEL)
-            .setCredentialsProvider(NoCredentialsProvider.create());
+            .setCredentialsProvider(NoCredentialsProvider.create())
+            .setSubscriberShutdownSettings(
+                SubscriberShutdownSettings.newBuilder()
+                    .setMode(SubscriberShutdownSettings.ShutdownMode.NACK_IMMEDIATELY)
+                    .setTimeout(PATIENCE)
+                    .build());
     options.accept(builder);
     inbox.open(builder.build());
     streams.add(inbox.subscriber);
@@ -171,7 +180,7 @@ final class Bench implements AutoCloseable {
     for (Subscriber stream : streams) {
       try {
         stream.awaitTerminated(PATIENCE.toSeconds(), TimeUnit.SECONDS);
-      } catch (IllegalStateException | java.util.concurrent.TimeoutException e) {
+      } catch (IllegalStateException | TimeoutException e) {
         // What ended a stream is for the test to ask.
       }
     }

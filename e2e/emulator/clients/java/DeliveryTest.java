@@ -7,8 +7,6 @@ import com.google.api.gax.rpc.ApiException;
 import com.google.api.gax.rpc.StatusCode.Code;
 import com.google.cloud.pubsub.v1.AckResponse;
 import com.google.cloud.pubsub.v1.Subscriber;
-import com.google.cloud.pubsub.v1.SubscriberShutdownSettings;
-import com.google.cloud.pubsub.v1.SubscriberShutdownSettings.ShutdownMode;
 import com.google.iam.v1.Binding;
 import com.google.iam.v1.Policy;
 import com.google.iam.v1.SetIamPolicyRequest;
@@ -22,7 +20,6 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 
@@ -167,13 +164,6 @@ class DeliveryTest {
       String topic = bench.topic();
       String name = bench.subscription(topic, builder -> builder.setAckDeadlineSeconds(60));
       List<String> ids = bench.publish(topic, Bench.numbers(1, 50));
-      Consumer<Subscriber.Builder> givesBack =
-          builder ->
-              builder.setSubscriberShutdownSettings(
-                  SubscriberShutdownSettings.newBuilder()
-                      .setMode(ShutdownMode.NACK_IMMEDIATELY)
-                      .setTimeout(Bench.SOON)
-                      .build());
       Inbox first =
           bench.stream(
               name,
@@ -181,8 +171,7 @@ class DeliveryTest {
                 if (Integer.parseInt(message.getData().toStringUtf8()) <= 10) {
                   reply.ack();
                 }
-              },
-              givesBack);
+              });
       first.wait(50);
       Bench.backlogIs(name, 40);
       first.close();
@@ -236,7 +225,7 @@ class DeliveryTest {
       inbox.wait(21);
       Bench.eventually("an answer each", Bench.PATIENCE, () -> assertEquals(21, answers.size()));
       for (var answer : answers) {
-        assertEquals(AckResponse.SUCCESSFUL, answer.get(15, TimeUnit.SECONDS));
+        assertEquals(AckResponse.SUCCESSFUL, answer.get(Bench.PATIENCE.toSeconds(), TimeUnit.SECONDS));
       }
       Bench.backlogIs(name, 0);
       assertEquals(expected.stream().sorted().toList(), inbox.ids().stream().sorted().toList());

@@ -3,6 +3,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.api.gax.rpc.StatusCode.Code;
 import com.google.cloud.pubsub.v1.AckReplyConsumerWithResponse;
+import com.google.common.collect.ImmutableList;
 import com.google.protobuf.Timestamp;
 import com.google.pubsub.v1.SeekRequest;
 import com.google.pubsub.v1.Snapshot;
@@ -79,7 +80,6 @@ class SeekTest {
       inbox.wait(4, Bench.SOON);
       Bench.backlogIs(name, 0);
       assertEquals(List.of("new"), inbox.bodies().subList(3, inbox.bodies().size()), "what was purged stays away");
-      held.get("3").ack();
     }
   }
 
@@ -134,7 +134,7 @@ class SeekTest {
       assertTrue(days > 6.9 && days < 7.1, "expires in " + days + " days");
       Bench.refused(Code.ALREADY_EXISTS, () -> Bench.subscriptions.createSnapshot(id, name));
       var listed = Bench.subscriptions.listSnapshots("projects/" + bench.project).iterateAll();
-      assertEquals(List.of(made), List.copyOf(com.google.common.collect.ImmutableList.copyOf(listed)));
+      assertEquals(List.of(made), ImmutableList.copyOf(listed));
       Snapshot change = Snapshot.newBuilder().setName(id).putLabels("a", "1").build();
       Snapshot changed = Bench.subscriptions.updateSnapshot(change, Bench.mask("labels"));
       assertEquals(made.toBuilder().putLabels("a", "1").build(), changed);

@@ -8,8 +8,8 @@ const {PubSub} = require('@google-cloud/pubsub');
 const host = process.env.PUBSUB_EMULATOR_HOST;
 assert(host, 'PUBSUB_EMULATOR_HOST is missing: host:port of the emulator; ../run.sh sets it');
 
-const PATIENCE = 15_000; // milliseconds that a condition may take to come true
-const SOON = 6_000; // less than the shortest lease of 10 s, so that what comes by then did not wait for its end
+const PATIENCE = 30_000; // milliseconds that a condition may take to come true
+const SOON = 9_000; // less than the shortest lease of 10 s, so that what comes by then did not wait for its end
 
 // google.rpc.Code
 const Code = {INVALID_ARGUMENT: 3, NOT_FOUND: 5, ALREADY_EXISTS: 6, FAILED_PRECONDITION: 9, ABORTED: 10};
