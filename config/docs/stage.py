@@ -41,6 +41,11 @@ def pages():
     return [os.path.normpath(f"docs/{target}") for target in re.findall(r"\]\(([^)]+)\)", SUMMARY.read_text())]
 
 
+def in_book(path):
+    """A page's path in the book. mdBook makes index.html of README.md, and leaves links to README.html behind."""
+    return re.sub(r"(^|/)README\.md$", r"\1index.md", path)
+
+
 def faults(listed):
     """Documents that the summary forgets, names twice, or that are not there."""
     there = {path for path in LINKS.listed("--cached", "--others", "--exclude-standard", "docs/*.md") if path != "docs/SUMMARY.md"}
@@ -79,7 +84,7 @@ class Staging:
         if (markdown.ROOT / there).is_dir() and f"{there}/README.md" in self.listed:
             there += "/README.md"
         if there in self.listed:
-            found = there
+            found = in_book(there)
         elif Path(there).suffix in PICTURES:
             found = there
             (self.target / there).parent.mkdir(parents=True, exist_ok=True)
@@ -115,13 +120,13 @@ class Staging:
         lines = text.splitlines()
         for number, line in LINKS.prose(text):
             lines[number - 1] = self.line(path, line)
-        there = self.target / path
+        there = self.target / in_book(path)
         there.parent.mkdir(parents=True, exist_ok=True)
         there.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def summary(self):
         text = SUMMARY.read_text()
-        text = re.sub(r"\]\(([^)]+)\)", lambda match: f"]({os.path.normpath('docs/' + match[1])})", text)
+        text = re.sub(r"\]\(([^)]+)\)", lambda match: f"]({in_book(os.path.normpath('docs/' + match[1]))})", text)
         (self.target / "SUMMARY.md").write_text(text)
 
 
