@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Records what a command prints as an asciicast (https://docs.asciinema.org/manual/asciicast/v2/), with its times.
 
-    record.py [--output FILE] [--most-pause SECONDS] [--log FILE] [-- COMMAND…]
+    record.py [--output FILE] [--most-pause SECONDS] [--log FILE [--folder DIR]] [-- COMMAND…]
 
 The command runs in a terminal of its own; by default it is config/demo/demo.sh. With --log a text that is there already is recorded, a line
-each tenth of a second. Pauses longer than --most-pause (2 s) are shortened to it. Names of this machine's folders are replaced.
+each tenth of a second; --folder is the checkout that it was made in. Pauses longer than --most-pause (2 s) are shortened to it. Names of
+this machine's folders are replaced.
 Exit code: that of the command.
 """
 
@@ -83,9 +84,9 @@ def record(command, path, columns=COLUMNS, rows=ROWS, most_pause=2.0):
     return code
 
 
-def replay(log, path, columns=COLUMNS, rows=ROWS):
-    """Records a text that is there already."""
-    names = {str(ROOT): "~/event-operator", str(Path.home()): "~"}
+def replay(log, path, folder=ROOT, columns=COLUMNS, rows=ROWS):
+    """Records a text that is there already, of a run in a folder."""
+    names = {str(folder): "~/event-operator", str(Path.home()): "~"}
     lines = Path(log).read_text(encoding="utf-8").splitlines()
     write(path, [[round(number * LINE_SECONDS, 1), "o", neutral(line, names) + "\r\n"] for number, line in enumerate(lines)], columns, rows)
     return 0
@@ -96,10 +97,11 @@ def main():
     parser.add_argument("--output", default=str(ROOT / ".cache/demo.cast"))
     parser.add_argument("--most-pause", type=float, default=2.0)
     parser.add_argument("--log", help="a text that is there already")
+    parser.add_argument("--folder", default=str(ROOT), help="the checkout in which that text was made")
     parser.add_argument("command", nargs="*", default=[str(ROOT / "config/demo/demo.sh")])
     given = parser.parse_args()
     if given.log:
-        return replay(given.log, given.output)
+        return replay(given.log, given.output, given.folder)
     return record(given.command, given.output, most_pause=given.most_pause)
 
 

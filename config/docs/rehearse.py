@@ -188,7 +188,7 @@ class Rehearsal:
                 continue
             there.parent.mkdir(parents=True, exist_ok=True)
             if is_command(text, name):
-                there.write_text("#!/bin/sh\necho "{}"\n")
+                there.write_text("#!/bin/sh\necho {}\n")
                 there.chmod(0o755)
             else:
                 there.symlink_to(real)

@@ -215,7 +215,7 @@ class Recovery(Documents):
         # The function that the first block makes is there in the others, as in a shell that is used for all.
         shown = shell(look, self.folder, **names).splitlines()
         self.assertEqual([line.split("\t")[:3] for line in shown], [["document.ingested", "poison", "5"]])
-        function = look.splitlines()[0] + "\n"
+        function = look[: look.index("\n}\n") + 3]
         shell(function + again, self.folder, **names)
         shell(function + take, self.folder, **names)
         self.assertEqual(self.backlog(address, "dlq"), 0)

@@ -19,7 +19,7 @@ from pathlib import Path
 import markdown
 
 SUMMARY = markdown.ROOT / "docs/SUMMARY.md"
-PICTURES = {".svg", ".png", ".gif"}
+PICTURES = {".svg", ".png", ".gif", ".cast"}
 # Where copies of files go that are no pages. A browser shows text under this name.
 FILES = "files"
 AS_TEXT = ".txt"
