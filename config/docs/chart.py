@@ -68,7 +68,7 @@ def keys(whole, part, way=""):
         yield from keys(whole, below, f"{way}.{name}" if way else name)
 
 
-def said(text):
+def explained(text):
     """The keys that docs/settings.md has a row for: `a.b`, and `.c` after it for `a.c`."""
     for line in text.splitlines():
         if not line.startswith("| `"):
@@ -82,7 +82,7 @@ def said(text):
 
 def faults():
     """Keys of the configuration that docs/settings.md does not explain. A row for a map stands for what is in it."""
-    rows = set(said(SETTINGS.read_text()))
+    rows = set(explained(SETTINGS.read_text()))
     whole = schema()
     for key in keys(whole, whole["properties"]["config"]):
         ways = [".".join(key.split(".")[:count]) for count in range(1, key.count(".") + 2)]

@@ -73,10 +73,10 @@ def faults():
     """Metrics that the worker's README names and nothing registers, and the other way round."""
     text = WORKERS_README.read_text()
     part = text.split("\n## Metrics\n", 1)[1].split("\n## ", 1)[0]
-    said = {"event_worker_" + name for name in re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)}
+    listed = {"event_worker_" + name for name in re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)}
     made = {name for name in names() if name.startswith("event_worker_")}
-    yield from (f"worker/README.md names {name}, which nothing registers" for name in sorted(said - made))
-    yield from (f"worker/README.md does not name {name}" for name in sorted(made - said))
+    yield from (f"worker/README.md names {name}, which nothing registers" for name in sorted(listed - made))
+    yield from (f"worker/README.md does not name {name}" for name in sorted(made - listed))
 
 
 def page():

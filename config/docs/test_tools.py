@@ -125,7 +125,7 @@ class References(unittest.TestCase):
         self.assertEqual(found["event_worker_lag_seconds"][0], "histogram")
 
     def test_rows_of_settings_are_read_with_their_short_forms(self):
-        self.assertEqual(list(chart.said("| `a.b`, `.c` | 1 |\n| text |\n")), ["a.b", "a.c"])
+        self.assertEqual(list(chart.explained("| `a.b`, `.c` | 1 |\n| text |\n")), ["a.b", "a.c"])
 
 
 class Site(unittest.TestCase):
