@@ -36,9 +36,27 @@ def links():
 LINKS = links()
 
 
+EACH = re.compile(r"^( *)<!-- each of: (\S+) -->\n", re.MULTILINE)
+
+
+def title(path):
+    """The heading of a page."""
+    return re.sub(r"^(\d{4}): ", r"\1 ", path.read_text().splitlines()[0].lstrip("# "))
+
+
+def summary():
+    """The summary, with a line for each page that a comment `each of` stands for."""
+
+    def lines(match):
+        found = sorted(SUMMARY.parent.glob(match[2]))
+        return "".join(f"{match[1]}- [{title(path)}]({path.relative_to(SUMMARY.parent).as_posix()})\n" for path in found)
+
+    return EACH.sub(lines, SUMMARY.read_text())
+
+
 def pages():
     """The pages of the summary, as paths from the root of the repository."""
-    return [os.path.normpath(f"docs/{target}") for target in re.findall(r"\]\(([^)]+)\)", SUMMARY.read_text())]
+    return [os.path.normpath(f"docs/{target}") for target in re.findall(r"\]\(([^)]+)\)", summary())]
 
 
 def in_book(path):
@@ -79,7 +97,7 @@ class Staging:
         """A link as it stands in the book."""
         if LINKS.ELSEWHERE.match(target) or target.startswith(("#", "//")):
             return target
-        path, mark, anchor = target.partition("#")
+        path, _, anchor = target.partition("#")
         there = os.path.normpath(os.path.join(os.path.dirname(page), urllib.parse.unquote(path)))
         if (markdown.ROOT / there).is_dir() and f"{there}/README.md" in self.listed:
             there += "/README.md"
@@ -91,9 +109,9 @@ class Staging:
             shutil.copyfile(markdown.ROOT / there, self.target / there)
         else:
             found = self.elsewhere(there)
-            # A copy has no anchors.
-            mark = anchor = "" if not self.source else anchor
-            mark = "#" if anchor else ""
+            # A copy is text, and has no anchors.
+            anchor = anchor if self.source else ""
+        mark = "#" if anchor else ""
         if LINKS.ELSEWHERE.match(found):
             return found + mark + anchor
         return os.path.relpath(found, os.path.dirname(page) or ".") + mark + anchor
@@ -125,8 +143,7 @@ class Staging:
         there.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def summary(self):
-        text = SUMMARY.read_text()
-        text = re.sub(r"\]\(([^)]+)\)", lambda match: f"]({in_book(os.path.normpath('docs/' + match[1]))})", text)
+        text = re.sub(r"\]\(([^)]+)\)", lambda match: f"]({in_book(os.path.normpath('docs/' + match[1]))})", summary())
         (self.target / "SUMMARY.md").write_text(text)
 
 
