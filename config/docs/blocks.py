@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 SHELLS = ("sh", "bash", "shell", "console", "zsh")
 TOOLS = (
-    "argocd cargo cat chromium curl cosign docker event-worker eventctl export flux for gcloud git helm jq kind kubectl make mdbook npm npx"
+    "argocd asciinema cargo cat chromium curl cosign docker event-worker eventctl export flux for gcloud git helm jq kind kubectl make mdbook npm npx"
     " pip promtool pubsub-emulator python python3 redis-cli sha256sum sudo terraform tofu velero while"
 ).split()
 FOLDERS = ("charts/", "config/", "docs/", "e2e/", "events/", ".ci/", "./")

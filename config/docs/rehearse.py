@@ -45,7 +45,7 @@ VARIABLES = {
 }
 # Files that readers have by then.
 FILES = {"google.yaml": "{}\n", "mine.yaml": "{}\n", "jwks.json": "{}\n", "job.yaml": "{}\n", "redis-ca.pem": "none\n"}
-NOT_RUN = "argocd chromium cosign curl docker eventctl event-worker flux git kind mdbook npm npx pip promtool redis-cli sudo terraform tofu velero".split()
+NOT_RUN = "argocd asciinema chromium cosign curl docker eventctl event-worker flux git kind mdbook npm npx pip promtool redis-cli sudo terraform tofu velero".split()
 # What kubectl says of a command that it does not understand, and not of a cluster in which something is not there.
 MISUSE = re.compile(
     r"unknown (command|flag|shorthand)|required flag|invalid argument|Error from server \((BadRequest|Invalid)\)|exactly|must specify|must be|error parsing"

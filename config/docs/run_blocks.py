@@ -242,35 +242,112 @@ class Cost(unittest.TestCase):
             self.assertRegex(printed, rf"billed +{billed} GiB")
 
 
-class Migration(Documents):
-    """docs/migration.md: its Tenant is one that the API server takes, and so is what is changed in it."""
+class Kubernetes(Documents):
+    """Blocks of kubectl on a real API server with the kinds, two Tenants, and status as an operator would write it; no operator."""
 
-    def setUp(self):
-        super().setUp()
+    @classmethod
+    def setUpClass(cls):
+        if not (blocks.ROOT / ".cache/cluster/bin/kube").exists() and "KUBEBUILDER_ASSETS" not in os.environ:
+            raise unittest.SkipTest("there is no control plane; build it: e2e/cluster/cluster build --control-plane-only")
         sys.path.insert(0, str(blocks.ROOT / "charts/test/policy"))
         import control_plane
 
-        if not (blocks.ROOT / ".cache/cluster/bin/kube").exists() and "KUBEBUILDER_ASSETS" not in os.environ:
-            self.skipTest("there is no control plane; build it: e2e/cluster/cluster build --control-plane-only")
-        self.api = self.stack.enter_context(control_plane.ControlPlane())
+        cls.api = control_plane.ControlPlane()
+        cls.api.__enter__()
+        cls.addClassCleanup(cls.api.__exit__)
         for kind in ("tenants", "eventsubscriptions"):
-            done = self.api.kubectl("apply", "--server-side", "-f", str(blocks.ROOT / f"crds/{kind}.yaml"))
-            assert done.returncode == 0, done.stderr
-        done = self.api.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-        assert done.returncode == 0, done.stderr
+            cls.must("apply", "--server-side", "-f", str(blocks.ROOT / f"crds/{kind}.yaml"))
+        cls.must("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
 
-    def test_the_tenant_of_the_page(self):
+    @classmethod
+    def must(cls, *arguments, text=None):
+        done = cls.api.kubectl(*arguments, text=text)
+        assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def setUp(self):
+        super().setUp()
         tool = self.folder / "kubectl"
-        config = self.api.folder / "kubeconfig-admin"
-        tool.write_text(f'#!/bin/sh\nexec {self.api.binaries["kubectl"]} --kubeconfig {config} "$@"\n')
-        tool.chmod(0o755)
-        path = f"{self.folder}:{os.environ['PATH']}"
-        for beginning in ("apply -f -", "patch tenant", "annotate tenant"):
-            shell(block("docs/migration.md", "sh", beginning), self.folder, PATH=path)
-        tenant = json.loads(self.api.kubectl("get", "tenant", TENANT, "-o", "json").stdout)
-        self.assertFalse(tenant["spec"]["suspend"])
-        self.assertEqual(tenant["spec"]["worker"]["handler"]["http"]["url"], "http://handler.tenant-123:8080/events")
-        self.assertNotIn("events.livingtwin.io/adopt", tenant["metadata"].get("annotations", {}))
+        tool.write_text(f'#!/bin/sh\nexec {self.api.binaries["kubectl"]} --kubeconfig {self.api.folder / "kubeconfig-admin"} "$@"\n')
+        # It prints a token, as gcloud does for somebody with an account.
+        (self.folder / "gcloud").write_text("#!/bin/sh\necho a-token\n")
+        for one in ("kubectl", "gcloud"):
+            (self.folder / one).chmod(0o755)
+        self.path = f"{self.folder}:{os.environ['PATH']}"
+        for name in (TENANT, "tenant-456"):
+            self.must("apply", "-f", "-", text=json.dumps(
+                {"apiVersion": "events.livingtwin.io/v1alpha1", "kind": "Tenant", "metadata": {"name": name}, "spec": {"suspend": False}}))
+
+    def run_block(self, document, beginning, language="", more=""):
+        return shell(block(document, language, beginning) + more, self.folder, PATH=self.path)
+
+    def tenant(self, name=TENANT):
+        return json.loads(self.must("get", "tenant", name, "-o", "json"))
+
+    def subscription(self, topic, /, **status):
+        """An EventSubscription with this in its status."""
+        self.must("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": TENANT}}))
+        self.must("apply", "-f", "-", text=json.dumps({
+            "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "EventSubscription", "metadata": {"namespace": TENANT, "name": topic},
+            "spec": {"tenantRef": {"name": TENANT}, "topic": topic}}))
+        self.must("-n", TENANT, "patch", "evsub", topic, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+
+    def test_migration_makes_a_tenant_that_is_suspended_goes_on_and_adopts_no_more(self):
+        self.must("delete", "tenant", TENANT)
+        self.run_block("docs/migration.md", "apply -f -", "sh")
+        made = self.tenant()
+        self.assertTrue(made["spec"]["suspend"])
+        self.assertEqual(made["metadata"]["annotations"]["events.livingtwin.io/adopt"], "true")
+        self.assertEqual(made["spec"]["worker"]["handler"]["http"]["url"], "http://handler.tenant-123:8080/events")
+        self.run_block("docs/migration.md", "patch tenant", "sh")
+        self.run_block("docs/migration.md", "annotate tenant", "sh")
+        self.assertFalse(self.tenant()["spec"]["suspend"])
+        self.assertNotIn("events.livingtwin.io/adopt", self.tenant()["metadata"]["annotations"])
+
+    def test_rollback_suspends_one_and_then_all(self):
+        first, rest = block("docs/rollback.md", "", '"suspend":true').split("\n", 1)
+        shell(first, self.folder, PATH=self.path)
+        self.assertEqual([self.tenant(name)["spec"]["suspend"] for name in (TENANT, "tenant-456")], [True, False])
+        shell(rest, self.folder, PATH=self.path)
+        self.assertEqual([self.tenant(name)["spec"]["suspend"] for name in (TENANT, "tenant-456")], [True, True])
+
+    def test_rollback_sets_image_and_variables(self):
+        self.run_block("docs/rollback.md", '"image":"registry.example')
+        self.run_block("docs/rollback.md", "HANDLED_VERSIONS")
+        worker = self.tenant()["spec"]["worker"]
+        self.assertEqual(worker["image"], "registry.example/documents:1.4.2")
+        self.assertEqual({one["name"]: one["value"] for one in worker["env"]},
+                         {"HANDLED_VERSIONS": "document.ingested=1.0", "UNKNOWN_VERSION": "retry"})
+
+    def test_a_pause_is_set_and_taken_off(self):
+        first, second = block("docs/troubleshooting.md", "", "pause=true").splitlines()
+        shell(first, self.folder, PATH=self.path)
+        self.assertEqual(self.tenant()["metadata"]["annotations"]["events.livingtwin.io/pause"], "true")
+        shell(second, self.folder, PATH=self.path)
+        self.assertNotIn("events.livingtwin.io/pause", self.tenant()["metadata"]["annotations"])
+
+    def test_status_lists_both_kinds_and_prints_settings_with_their_sources(self):
+        settings = [{"name": "ackDeadline", "value": "10m", "source": "Operator"}, {"name": "suspend", "value": "false", "source": "Default"}]
+        self.subscription("user-events", effectiveSettings=settings)
+        shown = shell(block("docs/status.md", "", "get event-plane").replace("NAME", TENANT), self.folder, PATH=self.path)
+        for words in ("tenant.events.livingtwin.io/tenant-123", "eventsubscription.events.livingtwin.io/user-events", "MESSAGE", "Name:         tenant-123"):
+            self.assertIn(words, shown)
+        printed = self.run_block("docs/status.md", "effectiveSettings")
+        self.assertEqual(printed, "ackDeadline = 10m (Operator)\nsuspend = false (Default)\n")
+
+    def test_recovery_finds_the_names_in_status(self):
+        dead, topic = f"projects/{PROJECT}/subscriptions/{TOPIC}-{TENANT}-dlq", f"projects/{PROJECT}/topics/{TOPIC}"
+        self.subscription("document-events", deadLetterSubscription=dead, topic=topic)
+        printed = self.run_block("docs/recovery.md", "deadLetterSubscription", "sh", 'echo "$DEAD $TOPIC $PUBSUB $TOKEN"\n')
+        self.assertEqual(printed, f"{dead} {topic} https://pubsub.googleapis.com/v1 a-token\n")
+
+    def test_every_object_in_the_documents_is_one_that_the_api_server_takes(self):
+        found = [one for document in blocks.documents() for one in blocks.blocks(document)
+                 if one.language == "yaml" and "apiVersion: events.livingtwin.io/" in one.text]
+        self.assertGreaterEqual(len(found), 2)
+        for one in found:
+            with self.subTest(one.where):
+                self.must("apply", "--dry-run=server", "-f", "-", text=one.text)
 
 
 if __name__ == "__main__":
