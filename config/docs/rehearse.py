@@ -78,7 +78,8 @@ def kubectl(arguments):
     except subprocess.TimeoutExpired:
         return None if verbs else f"{verb} does not end", ""
     if done.returncode and (MISUSE.search(done.stderr) or not verbs & MAY_FAIL):
-        return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"exit code {done.returncode}", done.stdout
+        words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return next((line for line in words if "rror" in line or "nvalid" in line), words[-1]), done.stdout
     return None, done.stdout
 
 
@@ -258,6 +259,28 @@ def objects():
     yield {"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": TENANT, "name": "event-worker-0", "labels": labels}, "spec": {"containers": [container]}}
 
 
+# Each of these is a fault that has to be noticed, before it counts that none is in the documents.
+FAULTS = r"""kubectl get tenantz
+kubectl get tenants --outputt wide
+kubectl patch tenant tenant-123 --type merge -p '{"spec":{"topics":"Some"}}'
+kubectl -n tenant-123 logs deployment/event-worker --sinse=15m
+helm upgrade event-operator charts/event-operator -n event-operator --reuse-values --set config.nosuch=1
+gcloud pubsub topics list --projekt x
+make nosuchtarget
+cargo run -p nosuch
+config/nosuch/script.sh
+"""
+
+
+def overlooked(rehearsal):
+    """The faults of FAULTS that are not noticed, but for those of tools that are not there."""
+    for line in FAULTS.splitlines():
+        if line.split()[0] in rehearsal.missing:
+            continue
+        if not any(fault for *_, fault in rehearsal.page([blocks.Block("a fault on purpose", 1, "sh", line + "\n", None)])):
+            yield line
+
+
 def main(documents):
     import control_plane
 
@@ -268,6 +291,9 @@ def main(documents):
     wrong, commands = [], 0
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder, control_plane.ControlPlane() as plane:
         rehearsal = Rehearsal(plane, Path(folder))
+        missed = list(overlooked(rehearsal))
+        if missed:
+            sys.exit("not noticed: " + "; not noticed: ".join(missed))
         for found in pages.values():
             for where, command, fault in rehearsal.page(found):
                 commands += 1
