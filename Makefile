@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration clients python chart terraform alerts e2e test-gcp test-long deny bench bench-emulator bench-operator bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
+.PHONY: lint unit integration clients python chart terraform alerts e2e test-gcp test-long deny bench bench-emulator bench-operator bench-publisher bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
 lint: ## Formatting, clippy, shell scripts, links of the documents
 	@.ci/lint.sh
 
@@ -64,6 +64,9 @@ bench-emulator: ## How fast and how large the emulator is
 
 bench-operator: ## How the operator does with 10, 100 and 900 tenants, and whether its bounds hold (docs/scale.md)
 	@e2e/bench/scale.sh
+
+bench-publisher: ## The events library beside the bare client and the Python package, and whether its bounds hold (minutes)
+	@e2e/bench/publisher.sh
 
 mutants-emulator: cargo-mutants ## Do the emulator's unit tests notice wrong code? (.cargo/mutants.toml; 40 minutes)
 	cargo mutants --package pubsub-emulator -j2

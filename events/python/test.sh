@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The Python package: its tests against the emulator and the worker, its types and its style. See README.md beside this.
 #   test.sh [--binaries DIR] [--prepare] [PYTEST ARGUMENT…]
-# --binaries: the folder with pubsub-emulator and event-worker; else they are found where cargo puts them, or built.
+# --binaries: the folder with pubsub-emulator, event-worker and examples/publish; else they are found where cargo puts them, or built.
 # --prepare: only fetch the packages that the tests need.
 set -euo pipefail
 # shellcheck source=../../config/lib/say.sh
@@ -15,7 +15,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --binaries)
       folder=$(cd "${2:?--binaries needs a folder}" && pwd)
-      export PUBSUB_EMULATOR=$folder/pubsub-emulator EVENT_WORKER=$folder/event-worker
+      export PUBSUB_EMULATOR=$folder/pubsub-emulator EVENT_WORKER=$folder/event-worker PUBLISH_EXAMPLE=$folder/examples/publish
       shift
       ;;
     --prepare) prepare_only=yes ;;

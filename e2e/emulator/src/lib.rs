@@ -46,7 +46,7 @@ pub use faults::{Fault, Strike};
 pub use identity::{KeySource, Trust, WorkloadIdentity};
 pub use names::DELETED_TOPIC;
 pub use queue::Totals;
-pub use settings::{IamMode, Settings};
+pub use settings::{Base64, IamMode, Settings};
 pub use status::{Code, Detail, Result, Status};
 
 /// The messages of `google.pubsub.v1`, as stored and returned.

@@ -1,7 +1,8 @@
 //! What can be changed while the emulator runs, in process and over `/emulator/v1/settings`.
 
 use crate::limits::ADMIN_QUOTA_PER_MINUTE;
-use serde::{Deserialize, Serialize};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 /// Who is asked for permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Settings {
     pub monitoring_lag_ms: u64,
     /// Refuse to bind a Pub/Sub service agent of a project that nobody has named yet.
     pub check_service_agents: bool,
+    /// The etag of policies that were never set, in base64; `None` for the service's, `ACAB`. The service documents none, so a client
+    /// has to do with any.
+    pub never_set_etag: Option<Base64>,
     /// Regions that an organisation policy would put on topics created without a storage policy.
     pub default_storage_regions: Vec<String>,
 }
@@ -46,7 +50,25 @@ impl Default for Settings {
             iam_propagation_ms: 0,
             monitoring_lag_ms: 0,
             check_service_agents: true,
+            never_set_etag: None,
             default_storage_regions: Vec::new(),
         }
+    }
+}
+
+/// Bytes that are base64 in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base64(pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        BASE64_STANDARD.decode(text).map(Self).map_err(D::Error::custom)
     }
 }

@@ -141,7 +141,11 @@ impl Status {
     }
 }
 
-/// Google's messages name the last segment, not the whole path.
+/// Google's messages name the last segment, and of schemas alone the whole path (recorded traffic of the service, Config
+/// Connector's fixtures).
 fn short(name: &str) -> &str {
+    if name.contains("/schemas/") {
+        return name;
+    }
     name.rsplit('/').next().unwrap_or(name)
 }

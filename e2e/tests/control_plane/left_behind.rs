@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use crds::{ConditionType, EventSubscription, label};
 use e2e::{
+    eventually::eventually,
     pubsub::workers,
     stage::{PROJECT, Stage},
-    tenants::{apply, delete, ready, tenant_is},
+    tenants::{PATIENCE, apply, delete, ready, tenant_is},
 };
 use event_operator::subscription::ownership::key;
 use k8s_openapi::api::core::v1::Namespace;
@@ -61,6 +62,45 @@ async fn what_was_abandoned_is_let_go_with_its_tenant_and_taken_back_with_it() {
         let (workers, released) = state(stage, tenant, topic);
         assert!(workers.len() == 1 && !released, "{topic}: {workers:?} {released}");
     }
+}
+
+#[tokio::test]
+async fn what_nothing_asks_for_any_more_is_let_go_while_its_tenant_lives() {
+    let stage = Stage::shared();
+    let client = stage.client().await.unwrap();
+    let tenant = "leaves-one";
+    apply(&client, tenant, two()).await;
+    ready(&client, tenant).await;
+    annotate_all(&Api::namespaced(client.clone(), tenant)).await;
+    let one =
+        json!({"topics": "Listed", "subscriptions": [{"topic": "user-events"}], "deletionPolicy": "Delete"});
+    apply(&client, tenant, one).await;
+    eventually(
+        "the worker's right to what was left is gone",
+        PATIENCE,
+        async || {
+            let left = state(stage, tenant, "events");
+            if left == (BTreeSet::new(), true) {
+                Ok(())
+            } else {
+                Err(left)
+            }
+        },
+    )
+    .await;
+    let (workers, released) = state(stage, tenant, "user-events");
+    assert!(workers.len() == 1 && !released, "{workers:?} {released}");
+
+    apply(&client, tenant, two()).await;
+    eventually("it is taken up again", PATIENCE, async || {
+        let (workers, released) = state(stage, tenant, "events");
+        if workers.len() == 1 && !released {
+            Ok(())
+        } else {
+            Err((workers, released))
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod hostile_owner;
 mod in_between;
 mod leadership;
 mod left_behind;
+mod never_set_etag;
 mod next_in_line;
 mod nonsense;
 mod operator;

@@ -2,26 +2,25 @@
 //! write this process makes. Looking at one object costs nothing.
 
 mod known;
+mod owned;
 mod pages;
 mod policies;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use events::{ProjectId, SubscriptionName, TopicName};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
-use crate::{
-    settings::Settings,
-    subscription::ownership::{Stamp, key},
-    turns::Turns,
-};
+use crate::{settings::Settings, subscription::ownership::key, turns::Turns};
 
-use self::{known::Known, pages::Pages, policies::Seen};
+pub use self::owned::Owner;
+use self::{
+    known::Known,
+    owned::Owned,
+    pages::Pages,
+    policies::{NeverSet, Seen},
+};
 use super::{Code, PubSub, PubSubError, Resource, SubscriptionConfig, TopicConfig};
 
 /// What is remembered of all projects.
@@ -34,6 +33,7 @@ pub struct Inventory {
     numbers: Mutex<HashMap<ProjectId, u64>>,
     /// Policies of topics that are being read: all tenants want the same ones.
     reading: Turns<TopicName>,
+    never_set: Mutex<NeverSet>,
 }
 
 #[derive(Default)]
@@ -49,58 +49,20 @@ struct Shelf {
     topics: Known<TopicName, TopicConfig>,
     subscriptions: Known<SubscriptionName, SubscriptionConfig>,
     /// Subscriptions by the owner in their labels, so that a thousand owners do not each look through all.
-    owned: HashMap<Owner, BTreeSet<SubscriptionName>>,
+    owned: Owned,
     /// `None`: in doubt.
     policies: HashMap<Resource, Option<Seen>>,
 }
 
 impl Shelf {
     fn write_subscription(&mut self, name: &SubscriptionName, value: Option<SubscriptionConfig>) {
-        let before = self.subscriptions.objects.get(name).and_then(Owner::of);
-        let after = value.as_ref().and_then(Owner::of);
-        if before != after
-            && let Some(names) = before.and_then(|owner| self.owned.get_mut(&owner))
-        {
-            names.remove(name);
-        }
-        if let Some(owner) = after {
-            self.owned.entry(owner).or_default().insert(name.clone());
-        }
+        self.owned
+            .change(self.subscriptions.objects.get(name), value.as_ref());
         self.subscriptions.write(name, value);
     }
 
     fn index(&mut self) {
-        self.owned.clear();
-        for (name, one) in &self.subscriptions.objects {
-            if let Some(owner) = Owner::of(one) {
-                self.owned.entry(owner).or_default().insert(name.clone());
-            }
-        }
-    }
-}
-
-/// Whom a subscription was made for, as its labels say, whatever operator wrote them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Owner {
-    tenant: String,
-    subscription: String,
-}
-
-impl Owner {
-    /// The owner that a stamp names.
-    #[must_use]
-    pub fn named(stamp: &Stamp) -> Self {
-        Self {
-            tenant: stamp.tenant.clone(),
-            subscription: stamp.subscription.clone(),
-        }
-    }
-
-    fn of(one: &SubscriptionConfig) -> Option<Self> {
-        Some(Self {
-            tenant: one.labels.get(key::TENANT)?.clone(),
-            subscription: one.labels.get(key::SUBSCRIPTION)?.clone(),
-        })
+        self.owned = Owned::of(self.subscriptions.objects.values());
     }
 }
 
@@ -116,6 +78,7 @@ impl Inventory {
             projects: Mutex::default(),
             numbers: Mutex::default(),
             reading: Turns::default(),
+            never_set: Mutex::default(),
         }
     }
 
@@ -222,8 +185,9 @@ impl Inventory {
         self.settle(id, prefix).await?;
         let project = self.project(id);
         let shelf = project.shelf.read();
-        let names = shelf.owned.get(owner).into_iter().flatten();
-        Ok(names
+        Ok(shelf
+            .owned
+            .names(owner)
             .filter_map(|name| shelf.subscriptions.objects.get(name).cloned())
             .collect())
     }
@@ -245,16 +209,14 @@ impl Inventory {
     /// The same as they were listed or written last, even if that is in doubt; asks nobody.
     #[must_use]
     pub fn remembered_of(&self, id: &ProjectId, cluster: &str, tenant: &str) -> Vec<SubscriptionConfig> {
-        let is_its = |one: &&SubscriptionConfig| {
-            let label = |key| one.labels.get(key).map(String::as_str);
-            label(key::CLUSTER) == Some(cluster) && label(key::TENANT) == Some(tenant)
-        };
+        let is_its =
+            |one: &&SubscriptionConfig| one.labels.get(key::CLUSTER).map(String::as_str) == Some(cluster);
         let project = self.project(id);
         let shelf = project.shelf.read();
         shelf
-            .subscriptions
-            .objects
-            .values()
+            .owned
+            .names_of_tenant(tenant)
+            .filter_map(|name| shelf.subscriptions.objects.get(name))
             .filter(is_its)
             .cloned()
             .collect()

@@ -23,6 +23,11 @@ pub async fn apply(pubsub: &dyn PubSub, inventory: &Inventory, metrics: &Metrics
             if leaves_open_what_is_there(error.code) {
                 inventory.doubt(&resource(&step.action));
             }
+            if let Action::SetPolicy { resource, policy } = &step.action
+                && error.code == Code::Aborted
+            {
+                inventory.doubt_never_set(resource, policy);
+            }
             return Outcome {
                 applied,
                 failure: Some(error.into()),
@@ -53,7 +58,8 @@ async fn write(pubsub: &dyn PubSub, inventory: &Inventory, action: &Action) -> R
             inventory.note_subscription(pubsub.update_subscription(subscription, fields).await?);
         }
         Action::SetPolicy { resource, policy } => {
-            inventory.note_policy(resource, pubsub.set_policy(resource, policy).await?);
+            let policy = inventory.with_known_etag(policy);
+            inventory.note_policy(resource, pubsub.set_policy(resource, &policy).await?);
         }
         Action::DeleteSubscription(name) => {
             match pubsub.delete_subscription(name).await {

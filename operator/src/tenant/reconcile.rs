@@ -27,6 +27,7 @@ use crate::{
     kubernetes::{Key, Kind, decoded, write},
     pause::{self, Pause, is_paused},
     queue::is_kept,
+    subscription::strays,
 };
 
 /// How soon a worker that waits for its turn asks again.
@@ -94,6 +95,9 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
             let failure = outcome.failure.as_ref();
             say(tenant, ctx, &Progress::Written(&valid, &parts, failure), None).await?;
             report(tenant, &outcome, &parts, ctx).await;
+            if outcome.failure.is_none() && parts.brake == Brake::Off {
+                release_orphans(tenant, &valid, ctx).await;
+            }
             let next = match plan.turn {
                 Turn::Go => Next::Resync,
                 Turn::Wait(_) | Turn::Halted(_) => Next::SoonOrResync(TURN_POLL),
@@ -189,6 +193,17 @@ async fn both_plans(valid: &Valid, mode: &Mode, ctx: &Context) -> Result<(Desire
     let all = plan(valid, &desired, &observed, Turn::Go)?;
     let own = plan(valid, &desired, &observed, Turn::Wait(0))?;
     Ok((desired, all, own))
+}
+
+/// What no EventSubscription looks after any more is let go. A refusal is no fault of this Tenant's: the next look tries again.
+async fn release_orphans(tenant: &Tenant, valid: &Valid, ctx: &Context) {
+    let children = ctx.subscriptions.of(&valid.namespace);
+    if let Err(failure) = strays::release_orphans(tenant, valid, &children, ctx).await {
+        tracing::warn!(
+            name = valid.name,
+            "A subscription without an EventSubscription cannot be let go: {failure}"
+        );
+    }
 }
 
 /// Counts what was written and tells people; and who writes the same fields.

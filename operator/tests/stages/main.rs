@@ -12,6 +12,7 @@ mod effective;
 mod federation;
 mod kstatus;
 mod moves;
+mod orphans;
 mod plan_properties;
 mod release;
 mod scaling;

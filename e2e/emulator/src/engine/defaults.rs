@@ -38,10 +38,15 @@ pub(super) fn fill(subscription: &mut pb::Subscription) {
     }
     let push = subscription.push_config.get_or_insert_default();
     if !push.push_endpoint.is_empty() {
-        // Seen in recordings of the service: it adds the payload version unasked.
-        push.attributes
-            .entry("x-goog-version".to_owned())
-            .or_insert_with(|| "v1".to_owned());
+        fill_push_version(push);
     }
     subscription.state = pb::subscription::State::Active.into();
+}
+
+/// The version of the pushed payload, which the service adds unasked (recorded traffic of the service, Config Connector's
+/// fixtures).
+pub(super) fn fill_push_version(push: &mut pb::PushConfig) {
+    push.attributes
+        .entry("x-goog-version".to_owned())
+        .or_insert_with(|| "v1".to_owned());
 }

@@ -6,12 +6,16 @@ use crate::{
     names::{self, Kind, Name},
     status::{Result, Status},
 };
+use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::Instant;
 
 impl Engine {
     pub(crate) fn get_policy(&self, request: &pb::GetIamPolicyRequest) -> Result<pb::Policy> {
-        self.with_policy(&request.resource, |cell| Ok(cell.read()))
+        let never_set = self.never_set_etag();
+        self.with_policy(&request.resource, |cell| {
+            Ok(cell.with_never_set_etag(never_set.as_ref()).read())
+        })
     }
 
     pub(crate) fn set_policy(&self, request: pb::SetIamPolicyRequest) -> Result<pb::Policy> {
@@ -29,11 +33,18 @@ impl Engine {
                 self.check_member(member)?;
             }
         }
+        let never_set = self.never_set_etag();
         self.with_policy(&request.resource, |cell| {
+            let cell = cell.with_never_set_etag(never_set.as_ref());
             let written = cell.write(policy, Instant::now())?;
             self.store_policy(&request.resource, &written);
             Ok(written)
         })
+    }
+
+    fn never_set_etag(&self) -> Option<Bytes> {
+        let settings = self.settings.read();
+        settings.never_set_etag.as_ref().map(|etag| etag.0.clone().into())
     }
 
     fn check_member(&self, member: &str) -> Result<()> {

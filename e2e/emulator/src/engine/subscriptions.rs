@@ -122,7 +122,10 @@ impl Engine {
         }
         // The expiration may be nearer now.
         subscription.rearm.notify_one();
-        Ok(self.show(&subscription))
+        let mut updated = self.stored(&subscription);
+        // Only the answer to an update has it (recorded traffic of the service, Config Connector's fixtures).
+        defaults::fill_push_version(updated.push_config.get_or_insert_default());
+        Ok(updated)
     }
 
     pub(crate) fn modify_push_config(&self, request: pb::ModifyPushConfigRequest) -> Result<()> {
@@ -199,8 +202,21 @@ impl Engine {
         Ok(pb::DetachSubscriptionResponse {})
     }
 
-    /// A subscription as clients see it.
+    /// A subscription as clients read it.
     pub(super) fn show(&self, subscription: &Subscription) -> pb::Subscription {
+        let mut shown = self.stored(subscription);
+        // Without a wrapper no payload has a version, and what is read has no attributes, although the answers to creation and
+        // updates have them (recorded traffic of the service, Config Connector's fixtures). With a wrapper "GetSubscription
+        // calls will always return a valid version" (PushConfig.attributes in pubsub.proto).
+        if let Some(push) = &mut shown.push_config
+            && matches!(push.wrapper, Some(pb::push_config::Wrapper::NoWrapper(_)))
+        {
+            push.attributes.clear();
+        }
+        shown
+    }
+
+    fn stored(&self, subscription: &Subscription) -> pb::Subscription {
         let topic = subscription.config.read().topic.clone();
         let retention = self.topic(&topic).ok().and_then(|topic| topic.retention());
         Self::view(subscription, retention)

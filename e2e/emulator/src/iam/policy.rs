@@ -42,6 +42,14 @@ impl PolicyCell {
         self.current.clone()
     }
 
+    /// The same cell, where a policy that was never set has another etag than the service's.
+    pub(crate) fn with_never_set_etag(&mut self, etag: Option<&Bytes>) -> &mut Self {
+        if self.current.version == 0 {
+            self.current.etag = etag.cloned().unwrap_or_else(|| Bytes::from_static(NEVER_SET));
+        }
+        self
+    }
+
     /// Replaces the policy. An empty etag overwrites whatever is there, a stale one is refused.
     pub(crate) fn write(&mut self, mut policy: Policy, now: Instant) -> Result<Policy> {
         if !policy.etag.is_empty() && policy.etag != self.current.etag {

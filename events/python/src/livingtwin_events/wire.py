@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import simplejson
 
 from .errors import DecodeError, InvalidEventError
 from .ids import text_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Json: TypeAlias = Union[bool, int, Decimal, str, Sequence["Json"], Mapping[str, "Json"], None]  # noqa: UP007
 """A frozen JSON value. A number with a fraction or an exponent is a Decimal, so that no digit is lost."""
@@ -80,6 +83,22 @@ def thaw(value: Json) -> Any:  # noqa: ANN401  what JSON is to the caller is the
     return value
 
 
+class WrittenDecimal(Decimal):
+    """A number that was read, with a fraction or an exponent. It is written as it was: ``1e2`` is ``1E+2`` to a Decimal."""
+
+    _written: str
+
+    def __new__(cls, written: str) -> Self:
+        """The number of a text that JSON's grammar allows."""
+        made = super().__new__(cls, written)
+        made._written = written
+        return made
+
+    def __str__(self) -> str:
+        """As it was written."""
+        return self._written
+
+
 class Fields(dict[str, Any]):
     """A JSON object that named a field twice."""
 
@@ -99,7 +118,7 @@ def read(data: bytes) -> Any:  # noqa: ANN401  it is looked through by the calle
     if text.startswith("\ufeff"):
         raise DecodeError("the message's data is not JSON (it starts with a byte order mark)")
     try:
-        return simplejson.loads(text, use_decimal=True, parse_int=_integer, allow_nan=False, object_pairs_hook=_object)
+        return simplejson.loads(text, parse_float=WrittenDecimal, parse_int=_integer, allow_nan=False, object_pairs_hook=_object)
     except simplejson.JSONDecodeError as error:
         raise DecodeError(f"the message's data is not JSON (line {error.lineno}, column {error.colno})") from None
     except RecursionError:

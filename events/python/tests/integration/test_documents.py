@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from app.domain.events import DomainEvent, EventFactory, EventType
+from support import binaries
 from support.binaries import WORKSPACE
 from support.emulator import Emulator
 from support.markdown import Block, blocks
@@ -85,7 +86,7 @@ async def run(block: Block, names: dict[str, Any]) -> None:
 
 def test_every_block_is_of_a_language_that_is_run_here() -> None:
     assert [block.language for block in blocks(README)] == ["python"] * 7
-    assert [block.language for block in blocks(PUBLISHING)] == ["python", "typescript", "sh", "sh"]
+    assert [block.language for block in blocks(PUBLISHING)] == ["rust", "python", "typescript", "sh", "sh"]
 
 
 async def test_the_readme_publishes_reads_and_orders(reader: Reader) -> None:
@@ -135,6 +136,14 @@ async def test_examples_of_the_platform_run_unchanged(reader: Reader, caplog: py
     ]
     assert [names["process_event"](each) for each in of_version] == ["v1 1.0", "v1 1.0", "v2 2.0", True]
     assert "Unknown event version: 3.0" in caplog.messages
+
+
+def test_the_rust_block(reader: Reader) -> None:
+    [block] = in_language(PUBLISHING, "rust")
+    assert block.text == (WORKSPACE / "events" / "examples" / "publish.rs").read_text()
+    published = subprocess.run([binaries.publish_example()], cwd=WORKSPACE, check=True, stdout=subprocess.PIPE, timeout=60)
+    assert len(published.stdout.split()) == 2
+    assert sorted(reader.handled(2)) == ["document.deleted", "document.ingested"]
 
 
 async def test_the_python_block(reader: Reader) -> None:

@@ -1,4 +1,4 @@
-"""Where the emulator and the worker are: named by a variable, found where cargo puts them, or built."""
+"""Where the emulator, the worker and an example are: named by a variable, found where cargo puts them, or built."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def worker() -> Path:
     return _binary("EVENT_WORKER", "event-worker")
 
 
+@cache
+def publish_example() -> Path:
+    """The block of docs/publishing.md as a program."""
+    return _binary("PUBLISH_EXAMPLE", "examples/publish")
+
+
 def _binary(variable: str, name: str) -> Path:
     if named := os.environ.get(variable):
         path = Path(named)
@@ -34,7 +40,8 @@ def _binary(variable: str, name: str) -> Path:
 
 
 def _build(name: str) -> Path:
-    command = ["cargo", "build", "--quiet", "--package", name, "--bin", name, "--message-format", "json"]
+    wanted = ["--example", name.removeprefix("examples/")] if name.startswith("examples/") else ["--bin", name]
+    command = ["cargo", "build", "--quiet", "--workspace", *wanted, "--message-format", "json"]
     built = subprocess.run(command, cwd=WORKSPACE, check=True, stdout=subprocess.PIPE, text=True)
     messages = [json.loads(line) for line in built.stdout.splitlines()]
     return Path(next(message["executable"] for message in reversed(messages) if message.get("executable")))

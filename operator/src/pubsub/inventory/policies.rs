@@ -1,5 +1,7 @@
 //! Who has rights on what, remembered: read slowly, one call for each object, where the rest costs a page for many.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -13,6 +15,24 @@ pub(super) struct Seen {
     at: Instant,
     /// The same, for people.
     time: Timestamp,
+}
+
+/// The etag of policies that were never set. Google documents none; a first write with the right one needs no read.
+#[derive(Default)]
+pub(super) struct NeverSet {
+    /// Another one than [`Policy::unset`] has.
+    etag: Option<Vec<u8>>,
+    /// Resources on which the assumed one was refused.
+    refused: HashSet<Resource>,
+}
+
+impl NeverSet {
+    fn learn(&mut self, resource: &Resource, policy: &Policy) {
+        // A policy with bindings was set by somebody else in the meantime, which is a refusal of another kind.
+        if self.refused.remove(resource) && policy.bindings.is_empty() {
+            self.etag = Some(policy.etag.clone());
+        }
+    }
 }
 
 impl Inventory {
@@ -32,8 +52,28 @@ impl Inventory {
             return Ok(seen.policy);
         }
         let policy = self.pubsub.policy(resource).await?;
+        self.never_set.lock().learn(resource, &policy);
         self.note_policy(resource, policy.clone());
         Ok(policy)
+    }
+
+    /// A policy to be written, with the etag that this Pub/Sub answers for one that was never set, where it is such a policy.
+    #[must_use]
+    pub fn with_known_etag(&self, policy: &Policy) -> Policy {
+        let mut policy = policy.clone();
+        if let Some(etag) = &self.never_set.lock().etag
+            && policy.etag == Policy::unset().etag
+        {
+            policy.etag.clone_from(etag);
+        }
+        policy
+    }
+
+    /// A write of a policy that was never set has met another etag. What is read of the resource next tells which one.
+    pub fn doubt_never_set(&self, resource: &Resource, policy: &Policy) {
+        if policy.etag == Policy::unset().etag {
+            self.never_set.lock().refused.insert(resource.clone());
+        }
     }
 
     fn fresh_policy(&self, resource: &Resource) -> Option<Seen> {
