@@ -74,6 +74,9 @@ struct Args {
     /// Milliseconds until a policy takes effect.
     #[arg(long, env = "PUBSUB_EMULATOR_IAM_DELAY_MS", default_value_t = 0)]
     iam_propagation_ms: u64,
+    /// Milliseconds after which a subscriber that waits learns of a published message; its publisher has the answer before.
+    #[arg(long, env = "PUBSUB_EMULATOR_DELIVERY_DELAY_MS", default_value_t = 10)]
+    delivery_delay_ms: u64,
     /// Age in milliseconds of the newest point of a metric.
     #[arg(long, env = "PUBSUB_EMULATOR_MONITORING_LAG_MS", default_value_t = 0)]
     monitoring_lag_ms: u64,
@@ -86,11 +89,26 @@ const EXAMPLES: &str = "\
 Examples:
   pubsub-emulator
   pubsub-emulator --host 0.0.0.0 --port 8085 --iam enforce --log-format json
+  pubsub-emulator --port 0 --data-dir ./state
   curl -X PUT http://127.0.0.1:8085/v1/projects/p/topics/orders
   curl http://127.0.0.1:8085/emulator/v1/calls?method=Publisher.*
   curl -X POST http://127.0.0.1:8085/emulator/v1/faults \\
        -H 'content-type: application/json' \\
-       -d '{\"method\": \"Subscriber.CreateSubscription\", \"code\": \"UNAVAILABLE\", \"count\": 2}'";
+       -d '{\"method\": \"Subscriber.CreateSubscription\", \"code\": \"UNAVAILABLE\", \"count\": 2}'
+
+Clients find it by the variable PUBSUB_EMULATOR_HOST and need no credentials:
+  Go, Java (with the emulator's channel), Node.js, PHP, Python, Ruby:
+    export PUBSUB_EMULATOR_HOST=127.0.0.1:8085
+  Rust: the official crate does not read the variable:
+    Publisher::builder(topic).with_endpoint(\"http://127.0.0.1:8085\")
+        .with_credentials(google_cloud_auth::credentials::anonymous::Builder::new().build())
+  Anything else, over REST:
+    curl -X PUT http://127.0.0.1:8085/v1/projects/p/subscriptions/s \\
+         -H 'content-type: application/json' -d '{\"topic\": \"projects/p/topics/orders\"}'
+  gcloud:
+    gcloud config set api_endpoint_overrides/pubsub http://127.0.0.1:8085/ && gcloud config set auth/disable_credentials true
+
+Coming from Google's emulator: MOVING.md beside the sources.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Iam {
@@ -114,6 +132,7 @@ impl Args {
             admin_quota_per_minute: Some(self.admin_quota).filter(|quota| *quota > 0),
             read_after_write_gap_ms: self.read_after_write_gap_ms,
             iam_propagation_ms: self.iam_propagation_ms,
+            delivery_delay_ms: self.delivery_delay_ms,
             monitoring_lag_ms: self.monitoring_lag_ms,
             ..Settings::default()
         }

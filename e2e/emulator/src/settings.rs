@@ -29,6 +29,9 @@ pub struct Settings {
     pub read_after_write_gap_ms: u64,
     /// For this long after its write a policy has no effect, though it can be read.
     pub iam_propagation_ms: u64,
+    /// A puller that waits learns of a published message this much later. The service answers the publisher first, and clients
+    /// count on that; over loopback a message may be with its subscriber before its publisher knows its id.
+    pub delivery_delay_ms: u64,
     /// Age of the newest point of a metric.
     pub monitoring_lag_ms: u64,
     /// Refuse to bind a Pub/Sub service agent of a project that nobody has named yet.
@@ -48,6 +51,7 @@ impl Default for Settings {
             admin_quota_per_minute: Some(ADMIN_QUOTA_PER_MINUTE),
             read_after_write_gap_ms: 0,
             iam_propagation_ms: 0,
+            delivery_delay_ms: 0,
             monitoring_lag_ms: 0,
             check_service_agents: true,
             never_set_etag: None,

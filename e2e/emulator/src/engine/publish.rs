@@ -13,6 +13,7 @@ use crate::{
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -32,7 +33,13 @@ impl Engine {
     /// Gives the messages ids and times, and puts them where they are pulled from.
     pub(super) fn deliver(&self, topic: &Topic, messages: Vec<pb::PubsubMessage>) -> Vec<u64> {
         let (now, wall) = (Instant::now(), self.clock.wall_now());
-        let filters = self.settings.read().filters;
+        let (filters, delay) = {
+            let settings = self.settings.read();
+            (
+                settings.filters,
+                Duration::from_millis(settings.delivery_delay_ms),
+            )
+        };
         let first = self
             .next_message
             .fetch_add(messages.len() as u64, Ordering::Relaxed);
@@ -67,8 +74,17 @@ impl Engine {
                 for message in batch {
                     queue.push(message, now);
                 }
-                queue.wake();
+                if delay.is_zero() {
+                    queue.wake();
+                }
             });
+            if !delay.is_zero() {
+                let subscription = subscription.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(delay).await;
+                    subscription.queue(|queue| queue.wake());
+                });
+            }
         }
         stored.iter().map(|message| message.id).collect()
     }

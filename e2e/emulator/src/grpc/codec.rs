@@ -134,7 +134,7 @@ mod tests {
             ..pb::PubsubMessage::default()
         };
         let message = Arc::new(Message::new(stored, 7, SystemTime::now(), None));
-        let ack_id: crate::queue::AckId = "E000000010000000200000003".parse().unwrap();
+        let ack_id = crate::queue::AckId::of(1, 2, 3);
         let deliveries = Deliveries {
             received: [0, 3, 300]
                 .map(|attempt| Delivery {

@@ -10,16 +10,31 @@ pub(crate) struct AckId {
     pub(super) generation: u32,
 }
 
-/// `E` and three groups of eight hexadecimal digits.
-pub(crate) const ACK_ID_LENGTH: usize = 25;
+/// `E`, three groups of eight hexadecimal digits, and [`FILLER`]. The service's have about as many characters, and clients divide
+/// their requests by it: of 512 KiB each acknowledges some 2,900 messages.
+pub(crate) const ACK_ID_LENGTH: usize = 25 + FILLER.len();
+
+/// Means nothing, and has to be there.
+const FILLER: &[u8; 151] = b"PtYgjmUhBel31iEl2hpChYgCfrL1spNxnyVmihA-2O76UMFxFkM-R5Kjp1vRt_1fjORS-6ilI8ihN5KXSc7Tvo-hBKqFYY-kv5ZJr3J1TWDtkwtDDb_xHKas1VOqg6YYZYn9ZhyiA4uoRgnatmUdjAW";
 
 impl AckId {
+    #[cfg(test)]
+    pub(crate) const fn of(incarnation: u32, slot: u32, generation: u32) -> Self {
+        Self {
+            incarnation,
+            slot,
+            generation,
+        }
+    }
+
     /// The text, written into a buffer without going through the formatter: it is on the hot path.
     pub(crate) fn text(self) -> [u8; ACK_ID_LENGTH] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'E'; ACK_ID_LENGTH];
         let words = [self.incarnation, self.slot, self.generation];
-        for (i, byte) in text.iter_mut().skip(1).enumerate() {
+        let (head, filler) = text.split_at_mut(ACK_ID_LENGTH - FILLER.len());
+        filler.copy_from_slice(FILLER);
+        for (i, byte) in head.iter_mut().skip(1).enumerate() {
             let word = words.get(i / 8).copied().unwrap_or_default();
             let nibble = (word >> (28 - 4 * (i % 8))) & 0xf;
             *byte = DIGITS.get(nibble as usize).copied().unwrap_or(b'0');
@@ -40,7 +55,9 @@ impl FromStr for AckId {
     fn from_str(text: &str) -> Result<Self, ()> {
         let digits = text
             .strip_prefix('E')
-            .filter(|d| d.len() == ACK_ID_LENGTH - 1 && d.is_ascii())
+            .and_then(|rest| rest.as_bytes().strip_suffix(FILLER))
+            .filter(|digits| digits.len() == 24)
+            .and_then(|digits| str::from_utf8(digits).ok())
             .ok_or(())?;
         let word = |from: usize| {
             digits
@@ -68,6 +85,10 @@ mod tests {
             let id = AckId { incarnation, slot, generation };
             prop_assert_eq!(id.to_string().parse(), Ok(id));
             prop_assert!(format!("{id}0").parse::<AckId>().is_err(), "more than an ack id is none");
+            let text = id.to_string();
+            prop_assert_eq!(text.len(), ACK_ID_LENGTH);
+            prop_assert!(text[..25].parse::<AckId>().is_err(), "less than an ack id is none");
+            prop_assert!(text[..text.len() - 1].parse::<AckId>().is_err());
         }
 
         #[test]

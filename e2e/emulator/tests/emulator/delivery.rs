@@ -66,6 +66,46 @@ async fn a_filter_decides_who_gets_a_published_message() {
     bench.backlog_is(tenant_sub("b"), 1).await;
 }
 
+#[tokio::test]
+async fn a_publisher_has_its_answer_before_a_waiting_subscriber_has_the_message() {
+    let bench = Bench::start().await;
+    let delay = Duration::from_millis(500);
+    bench
+        .emulator
+        .change_settings(|settings| settings.delivery_delay_ms = delay.as_millis() as u64);
+    bench.create_topic("events").await;
+    bench.create("sub", "events", |s| s).await;
+    let mut stream = open(&bench, "sub").await;
+    let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
+    let subscriber = tokio::spawn(async move {
+        while let Some(Ok((message, handler))) = stream.next().await {
+            handler.ack();
+            sent.send((message.message_id, Instant::now())).unwrap();
+        }
+    });
+    eventually("the stream is open", || {
+        bench.emulator.stats(&subscription("sub")).unwrap().pullers == 1
+    })
+    .await;
+    let publisher = Publisher::builder(topic("events"))
+        .with_endpoint(bench.emulator.endpoint())
+        .with_credentials(google_cloud_auth::credentials::anonymous::Builder::new().build())
+        .build()
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let message = Message::new().set_data("x".as_bytes().to_vec());
+        let id = publisher.publish(message).await.unwrap();
+        let answered = Instant::now();
+        let (received, at) = received.recv().await.unwrap();
+        assert_eq!(received, id);
+        assert!(answered < at, "the message came first");
+        assert!(at - begun >= delay, "{:?}", at - begun);
+    }
+    subscriber.abort();
+}
+
 fn tenant_sub(tenant: &str) -> &'static str {
     if tenant == "a" { "tenant-a" } else { "tenant-b" }
 }
