@@ -30,6 +30,8 @@ import blocks
 
 sys.path.insert(0, str(blocks.ROOT / "charts/test/policy"))
 
+import control_plane  # noqa: E402 - charts/test/policy starts the API server
+
 TENANT = "tenant-123"
 TOPIC = "document-events"
 PROJECT = "acme-events-1"
@@ -172,6 +174,9 @@ class Rehearsal:
         if self.there("tenant", TENANT) and self.there("evsub", TOPIC, "-n", TENANT):
             return
         for object_ in objects():
+            if object_["kind"] == "Pod":
+                # A controller makes the namespace's ServiceAccount, without which a pod is refused.
+                control_plane.until("the namespace has its ServiceAccount", lambda: self.there("serviceaccount", "default", "-n", TENANT))
             self.must("apply", "-f", "-", text=json.dumps(object_))
             if "status" in object_:
                 where = ["-n", object_["metadata"]["namespace"]] if "namespace" in object_["metadata"] else []
@@ -282,8 +287,6 @@ def overlooked(rehearsal):
 
 
 def main(documents):
-    import control_plane
-
     pages = {}
     for block in blocks.all_commands():
         if (not documents or block.document in documents) and block.mark != ("run by", "config/docs/run_blocks.py"):
