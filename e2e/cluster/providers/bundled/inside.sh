@@ -8,6 +8,9 @@ mkdir -p /run/netns /run/containerd var-log
 mount -t tmpfs tmpfs /run/netns
 mount -t tmpfs tmpfs /run/containerd
 mount --bind var-log /var/log
+for controller in /sys/fs/cgroup/*/"$CGROUP"; do
+  [ ! -d "$controller" ] || [ -L "${controller%/*}" ] || mount --bind "$controller" "${controller%/*}"
+done
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
 server() {
