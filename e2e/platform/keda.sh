@@ -46,7 +46,7 @@ spec:
 TENANT
   eventually 60 kubectl get namespace "$scaled" || die "the operator made no namespace $scaled: $last_try"
   kubectl -n "$scaled" create secret generic event-worker-store --from-literal=password="$redis_password" \
-    --from-file=ca.crt="$root/.cache/platform/tls.crt" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+    --from-file="$root/.cache/platform/ca.crt" --dry-run=client -o yaml | kubectl apply -f - >/dev/null
   eventually 60 kubectl -n "$scaled" get scaledobject event-worker || die "the operator made no ScaledObject: $last_try"
   eventually 120 subscriptions_made || die "subscriptions are missing in Pub/Sub"
 }

@@ -15,8 +15,12 @@ story_tokens() {
   answer=$(pull "$access" "$two")
   [ "$answer" = PERMISSION_DENIED ] || die "ISOLATION BROKEN: with the token of $one the subscription of $two answers $answer"
   answer=$(pull "" "$one")
-  [ "$answer" = PERMISSION_DENIED ] || die "without a token the subscription of $one answers $answer, so nothing was proven"
+  [ "$answer" = UNAUTHENTICATED ] || die "without a token the subscription of $one answers $answer, so nothing was proven"
   access_control off
+  local tenant
+  for tenant in "$one" "$two"; do
+    kubectl -n "$tenant" rollout status deployment/event-worker --timeout=120s >/dev/null
+  done
   ok "Pub/Sub gives it the subscription of $one, and answers PERMISSION_DENIED for that of $two"
 
   # It is signed for the provider alone, so the API server does not even know who that is.
