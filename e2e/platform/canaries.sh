@@ -8,12 +8,14 @@ story_canaries() {
   id=$(publish "$one" "$payload")
   eventually 60 logged "$one" 'Event processed.' "$id" || die "the worker of $one did not process event $id: $last_try"
 
-  # Failures talk more than successes do.
+  # Failures talk more than successes do: a password that Redis does not take, and connections that have to be made anew.
+  open_worker "$one"
   redis_password_of "$one" "$wrong"
+  eventually 150 password_in_pod "$wrong" || die "the kubelet did not bring the new password: $last_try"
   kubectl -n infra rollout restart deployment/redis >/dev/null
   kubectl -n infra rollout status deployment/redis --timeout=90s >/dev/null
   publish "$one" "$payload" >/dev/null
-  eventually 150 refused_by_redis || die "the worker of $one did not complain of the wrong password: $last_try"
+  eventually 60 store_away || die "the worker of $one works with a wrong password: $last_try"
 
   see_everything "$seen"
   redis_password_of "$one" "$redis_password"
@@ -44,7 +46,10 @@ redis_password_of() {
   kubectl -n "$1" patch secret event-worker-store --type merge --patch "{\"stringData\": {\"password\": \"$2\"}}" >/dev/null
 }
 
-refused_by_redis() { worker_log "$one" | grep -F WRONGPASS; }
+password_in_pod() { [ "$(from_worker "$one" file /proc/1/root/etc/event-worker-store/password)" = "$1" ]; }
+
+# store_away: whether its worker says that it cannot use Redis, which runs.
+store_away() { from_worker "$one" page http://127.0.0.1:8080/readyz | grep '^store: '; }
 
 # see_everything FOLDER: all that people and machines get to see, but for Secrets themselves.
 see_everything() {
@@ -55,7 +60,7 @@ see_everything() {
     kubectl -n "$namespace" logs "$pod" --all-containers --tail=-1 --previous >>"$folder/logs" 2>/dev/null || true
   done < <(kubectl get pods --all-namespaces -o jsonpath='{range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}')
   kinds=$(kubectl api-resources --verbs=list -o name | grep -vx -e secrets -e 'events.*' | paste -sd,)
-  kubectl get "$kinds" --all-namespaces -o json >"$folder/objects"
+  kubectl get "$kinds" --all-namespaces -o json >"$folder/objects" 2>/dev/null
   jq '[.items[].status]' "$folder/objects" >"$folder/statuses"
   kubectl get events --all-namespaces -o json >"$folder/events"
   while read -r namespace pod; do
@@ -64,5 +69,7 @@ see_everything() {
     done
   done < <(kubectl get pods --all-namespaces --selector 'app.kubernetes.io/name in (event-worker, event-operator)' \
     -o jsonpath='{range .items[*]}{.metadata.namespace} {.metadata.name}{"\n"}{end}')
+  # The API server keeps the page of a 503 to itself.
+  from_worker "$one" page http://127.0.0.1:8080/{readyz,metrics} >>"$folder/metrics"
   cp "$root/.cache/cluster/state/audit.log" "$folder/audit"
 }

@@ -2,12 +2,14 @@
 //
 //	probe listen 8080 9999             answers HTTP on these ports with 200, until it is asked to stop
 //	probe reach redis.infra:6379 …     one line each: open, refused (its host answered), unknown (no such name) or silent
+//	probe page http://127.0.0.1:8080/   writes what it shows to standard output, whatever its status
 //	probe file /proc/1/root/…/token    writes a file to standard output
 package main
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -29,6 +31,10 @@ func main() {
 		listen(arguments)
 	case "reach":
 		reach(arguments)
+	case "page":
+		for _, address := range arguments {
+			page(address)
+		}
 	case "file":
 		for _, name := range arguments {
 			content, err := os.ReadFile(name)
@@ -42,7 +48,9 @@ func main() {
 	}
 }
 
-func usage() { fail(errors.New("usage: probe listen PORT... | reach HOST:PORT... | file PATH...")) }
+func usage() {
+	fail(errors.New("usage: probe listen PORT... | reach HOST:PORT... | page URL... | file PATH..."))
+}
 
 func fail(err error) {
 	fmt.Fprintln(os.Stderr, "probe:", err)
@@ -76,6 +84,18 @@ func reach(targets []string) {
 	all.Wait()
 	for index, target := range targets {
 		fmt.Println(target, answers[index])
+	}
+}
+
+func page(address string) {
+	client := http.Client{Timeout: patience}
+	response, err := client.Get(address)
+	if err != nil {
+		fail(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(os.Stdout, response.Body); err != nil {
+		fail(err)
 	}
 }
 
