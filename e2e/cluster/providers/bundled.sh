@@ -148,21 +148,6 @@ make_network() {
   ip -n "$NETNS" route add default via "$HOST_IP"
 }
 
-kubeconfig() { echo "$state/kubeconfig"; }
-provider_host() { echo "$NODE_IP"; }
-provider_gateway() { echo "$HOST_IP"; }
-
-make_network() {
-  ip netns add $NETNS
-  ip link add $VETH type veth peer name eth0 netns $NETNS
-  ip addr add $HOST_IP/30 dev $VETH
-  ip link set $VETH up
-  ip -n $NETNS addr add $NODE_IP/30 dev eth0
-  ip -n $NETNS link set eth0 up
-  ip -n $NETNS link set lo up
-  ip -n $NETNS route add default via $HOST_IP
-}
-
 kubeconfig() {
   cat <<CONFIG
 apiVersion: v1
