@@ -168,6 +168,9 @@ CONFIG
 write_configuration() {
   local user token
   openssl genrsa -out "$state/sa.key" 2048 2>/dev/null
+  # The API server shows it to API servers behind it, such as KEDA's, which find in it who asks.
+  openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=aggregator -addext extendedKeyUsage=clientAuth \
+    -keyout "$state/proxy-client.key" -out "$state/proxy-client.crt" 2>/dev/null
   : >"$state/tokens.csv"
   while read -r name user groups; do
     token=$(openssl rand -hex 16)
@@ -181,7 +184,7 @@ node system:node:node-1 system:nodes
 proxy system:kube-proxy
 USERS
   mv "$state/kubeconfig-admin" "$state/kubeconfig"
-  chmod 600 "$state"/kubeconfig* "$state/tokens.csv" "$state/sa.key"
+  chmod 600 "$state"/kubeconfig* "$state/tokens.csv" "$state/sa.key" "$state/proxy-client.key"
   # In its own file, because the host's may be a link into a folder that is hidden inside.
   printf 'nameserver 127.0.0.1\n' >"$state/resolv.conf"
   cat >"$state/audit-policy.yaml" <<'POLICY'
