@@ -41,6 +41,52 @@ build_all() {
   part pause "$(key_of "$here"/pause/main.go)" build_pause
 }
 
+# build_with PART...: what only some stories need. Both are built in the background of everything else, and cached like it.
+build_with() {
+  local name
+  need_go
+  for name in "$@"; do
+    case $name in
+      keda)
+        part keda "$(key_of "$here"/keda/{go.mod,go.sum})" build_keda
+        ;;
+      policies)
+        part kube-network-policies "$(key_of "$here"/policies/{go.mod,go.sum})" build_policies
+        ;;
+      *) fail "build --with $name: it is keda or policies" ;;
+    esac
+  done
+}
+
+# KEDA's module holds versions back and replaces a module, which counts only where it is the main module: so it is built where
+# it lies. Its sum is that of go.sum.
+keda_folder() {
+  local version
+  version=$(sed -n 's|^require github.com/kedacore/keda/v2 ||p' "$here/keda/go.mod")
+  (cd "$here/keda" && go mod download -json "github.com/kedacore/keda/v2@$version") | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p'
+}
+
+build_keda() {
+  local folder work=$cache/keda
+  folder=$(keda_folder)
+  [ -d "$folder" ] || fail "KEDA's module could not be fetched"
+  mkdir -p "$work"
+  (cd "$folder" && go_build build -trimpath -gcflags=all=-dwarf=false -ldflags "-s -w" -o "$work/" ./cmd/operator ./cmd/adapter)
+  # What is deployed is of the same version as what was built.
+  kubectl_ kustomize "$folder/config/minimal" >"$work/keda.yaml"
+  mv "$work/keda.yaml" "$bin/keda.yaml"
+  mv "$work/adapter" "$bin/keda-adapter"
+  mv "$work/operator" "$bin/keda"
+}
+
+kubectl_() { build_control_plane && "$bin/kubectl" "$@"; }
+
+# Its module has the versions of ours where both have one, so that what they share is compiled once.
+build_policies() {
+  (cd "$here/policies" && go_build build -trimpath -gcflags=all=-dwarf=false -ldflags "-s -w" \
+    -o "$bin/kube-network-policies" sigs.k8s.io/kube-network-policies/cmd)
+}
+
 # build_kube PACKAGE: a program of the module; it is called as its folder.
 build_kube() {
   local v=k8s.io/component-base/version minor=${KUBERNETES_VERSION#v1.}

@@ -5,14 +5,17 @@
 
 # shellcheck source=../lib/packages.sh
 . "$here/lib/packages.sh"
-# shellcheck source=../lib/images.sh
-. "$here/lib/images.sh"
 
-NETNS=living-twin
-VETH=lt-host
+NETNS=${CLUSTER_NAME:-living-twin}
+[[ $NETNS =~ ^[a-z0-9-]{1,40}$ ]] || fail "CLUSTER_NAME=$NETNS: 1 to 40 of a-z, 0-9 and -"
+# Clusters of different names run side by side, each in a network of four addresses of its own.
+slot=0
+[ "$NETNS" = living-twin ] || slot=$((1 + 0x$(printf %s "$NETNS" | sha256sum | cut -c1-4) % 62))
+VETH=lt-host-$slot
 # Addresses for documentation (RFC 5737, TEST-NET-2): no real network uses them.
-HOST_IP=198.51.100.1
-NODE_IP=198.51.100.2
+HOST_IP=198.51.100.$((4 * slot + 1))
+NODE_IP=198.51.100.$((4 * slot + 2))
+POD_NETWORK=10.244.0.0/24
 SOCKET=$state/containerd.sock
 PIDFILE=$state/pid
 
@@ -29,14 +32,16 @@ provider_up() {
     say "The bundled cluster is up already."
     return
   fi
+  runs || ! held || fail "another checkout runs a bundled cluster called $NETNS. End it there with: e2e/cluster/cluster down; or take another name with CLUSTER_NAME"
   provider_down >/dev/null 2>&1 || true
   mkdir -p "$state"
   say "Starting the bundled cluster in namespaces of its own ..."
   write_configuration
   make_network
+  make_cgroups
   # Nothing of the host's is mounted into or out of it, and whoever ends the first process ends them all.
-  nsenter --net="/run/netns/$NETNS" unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
-    env STATE="$state" BIN="$bin" NODE_IP=$NODE_IP bash "$here/providers/bundled/inside.sh" \
+  in_cgroups nsenter --net="/run/netns/$NETNS" unshare --mount --propagation private --pid --fork --kill-child --mount-proc \
+    env STATE="$state" BIN="$bin" NODE_IP="$NODE_IP" CGROUP="$NETNS" bash "$here/providers/bundled/inside.sh" \
     >"$state/inside.log" 2>&1 </dev/null &
   echo $! >"$PIDFILE"
   disown
@@ -62,9 +67,11 @@ provider_down() {
     # SIGTERM does not reach what a process namespace holds; this ends its first process, and the kernel the rest.
     kill -9 "$pid" 2>/dev/null || true
     wait_for 20 "the cluster's processes ended" processes_gone "$pid"
+    wait_for 20 "its network is free" not_held
   fi
-  ip link delete $VETH 2>/dev/null || true
-  ip netns delete $NETNS 2>/dev/null || true
+  held && fail "the bundled cluster called $NETNS is another checkout's; end it there"
+  ip link delete "$VETH" 2>/dev/null || true
+  ip netns delete "$NETNS" 2>/dev/null || true
   remove_cgroups
   rm -rf "$state"
   say "The bundled cluster is gone; the parts it was built from stay in $cache."
@@ -72,10 +79,42 @@ provider_down() {
 
 processes_gone() { ! kill -0 "$1" 2>/dev/null && ! pgrep -f "^$bin/kube " >/dev/null && ! pgrep -f "$SOCKET" >/dev/null; }
 
+# held: whether processes are in the network of that name.
+held() { ip netns pids "$NETNS" 2>/dev/null | grep -q .; }
+not_held() { ! held; }
+
+# With cgroup v1, pods have a tree of control groups of their own: two kubelets in one tree would end each other's pods. With
+# cgroup v2 they are where they always were.
+cgroups() {
+  local controller
+  for controller in /sys/fs/cgroup/*/; do
+    [ ! -L "${controller%/}" ] && [ -e "$controller/cgroup.clone_children" ] && echo "${controller%/}"
+  done
+  return 0
+}
+
+make_cgroups() {
+  local controller file
+  for controller in $(cgroups); do
+    mkdir -p "$controller/$NETNS"
+    for file in cpuset.cpus cpuset.mems; do
+      [ ! -e "$controller/$file" ] || cat "$controller/$file" >"$controller/$NETNS/$file"
+    done
+  done
+}
+
+# in_cgroups COMMAND...: runs it there, with that tree as the only one it sees.
+in_cgroups() {
+  local controller
+  [ -n "$(cgroups)" ] || exec "$@"
+  for controller in $(cgroups); do echo "$BASHPID" >"$controller/$NETNS/cgroup.procs"; done
+  exec unshare --cgroup "$@"
+}
+
 # Deepest first: a control group with children cannot go.
 remove_cgroups() {
   local group
-  for group in /sys/fs/cgroup/*/kubepods /sys/fs/cgroup/kubepods; do
+  for group in /sys/fs/cgroup/*/"$NETNS" /sys/fs/cgroup/kubepods; do
     [ -d "$group" ] || continue
     find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
@@ -95,18 +134,18 @@ provider_load_image() {
 }
 
 provider_kubeconfig() { echo "$state/kubeconfig"; }
-provider_host() { echo $NODE_IP; }
-provider_gateway() { echo $HOST_IP; }
+provider_host() { echo "$NODE_IP"; }
+provider_gateway() { echo "$HOST_IP"; }
 
 make_network() {
-  ip netns add $NETNS
-  ip link add $VETH type veth peer name eth0 netns $NETNS
-  ip addr add $HOST_IP/30 dev $VETH
-  ip link set $VETH up
-  ip -n $NETNS addr add $NODE_IP/30 dev eth0
-  ip -n $NETNS link set eth0 up
-  ip -n $NETNS link set lo up
-  ip -n $NETNS route add default via $HOST_IP
+  ip netns add "$NETNS"
+  ip link add "$VETH" type veth peer name eth0 netns "$NETNS"
+  ip addr add "$HOST_IP/30" dev "$VETH"
+  ip link set "$VETH" up
+  ip -n "$NETNS" addr add "$NODE_IP/30" dev eth0
+  ip -n "$NETNS" link set eth0 up
+  ip -n "$NETNS" link set lo up
+  ip -n "$NETNS" route add default via "$HOST_IP"
 }
 
 kubeconfig() {
@@ -129,6 +168,9 @@ CONFIG
 write_configuration() {
   local user token
   openssl genrsa -out "$state/sa.key" 2048 2>/dev/null
+  # The API server shows it to API servers behind it, such as KEDA's, which find in it who asks.
+  openssl req -x509 -newkey rsa:2048 -nodes -days 365 -subj /CN=aggregator -addext extendedKeyUsage=clientAuth \
+    -keyout "$state/proxy-client.key" -out "$state/proxy-client.crt" 2>/dev/null
   : >"$state/tokens.csv"
   while read -r name user groups; do
     token=$(openssl rand -hex 16)
@@ -142,7 +184,7 @@ node system:node:node-1 system:nodes
 proxy system:kube-proxy
 USERS
   mv "$state/kubeconfig-admin" "$state/kubeconfig"
-  chmod 600 "$state"/kubeconfig* "$state/tokens.csv" "$state/sa.key"
+  chmod 600 "$state"/kubeconfig* "$state/tokens.csv" "$state/sa.key" "$state/proxy-client.key"
   # In its own file, because the host's may be a link into a folder that is hidden inside.
   printf 'nameserver 127.0.0.1\n' >"$state/resolv.conf"
   cat >"$state/audit-policy.yaml" <<'POLICY'
@@ -170,7 +212,7 @@ TOML
   cat >"$state/cni/10-bridge.conflist" <<CNI
 {"cniVersion": "0.4.0", "name": "bridge", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true,
-   "ipam": {"type": "host-local", "dataDir": "$state/cni-addresses", "ranges": [[{"subnet": "10.244.0.0/24"}]]}},
+   "ipam": {"type": "host-local", "dataDir": "$state/cni-addresses", "ranges": [[{"subnet": "$POD_NETWORK"}]]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 CNI
   cat >"$state/kubelet.yaml" <<KUBELET

@@ -8,6 +8,9 @@ mkdir -p /run/netns /run/containerd var-log
 mount -t tmpfs tmpfs /run/netns
 mount -t tmpfs tmpfs /run/containerd
 mount --bind var-log /var/log
+for controller in /sys/fs/cgroup/*/"$CGROUP"; do
+  [ ! -d "$controller" ] || [ -L "${controller%/*}" ] || mount --bind "$controller" "${controller%/*}"
+done
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
 server() {
@@ -23,7 +26,10 @@ server apiserver "$BIN/kube" kube-apiserver --etcd-servers=http://127.0.0.1:2379
   --authorization-mode=Node,RBAC --allow-privileged=true --token-auth-file=tokens.csv \
   --service-account-issuer=https://kubernetes.default.svc.cluster.local --service-account-key-file=sa.key \
   --service-account-signing-key-file=sa.key --kubelet-preferred-address-types=InternalIP \
-  --audit-policy-file=audit-policy.yaml --audit-log-path=audit.log
+  --audit-policy-file=audit-policy.yaml --audit-log-path=audit.log \
+  --requestheader-client-ca-file=proxy-client.crt --requestheader-allowed-names=aggregator \
+  --requestheader-username-headers=X-Remote-User --requestheader-group-headers=X-Remote-Group \
+  --requestheader-extra-headers-prefix=X-Remote-Extra- --proxy-client-cert-file=proxy-client.crt --proxy-client-key-file=proxy-client.key
 server containerd containerd --config containerd.toml
 # Whoever finds no certificate of the API server gives up at once.
 until [ -s certs/apiserver.crt ]; do sleep 0.1; done

@@ -1,0 +1,3 @@
+module livingtwin.io/platform/probe
+
+go 1.25.0
