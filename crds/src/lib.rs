@@ -11,6 +11,9 @@ pub mod effective;
 pub mod event_subscription;
 pub mod label;
 pub mod manifest;
+pub mod pod;
+pub mod reserved;
+pub mod template;
 pub mod tenant;
 pub mod worker;
 
@@ -22,8 +25,15 @@ pub use event_subscription::{
     AccessVerified, DeadLetterSettings, Draining, EventSubscription, EventSubscriptionSpec,
     EventSubscriptionStatus, RetryPolicy, SubscriptionSettings, TenantRef,
 };
+pub use pod::{
+    EnvFrom, EnvVar, FieldRef, KeyRef, ObjectRef, PodVolume, PodVolumeMount, ProjectedSource,
+    ProjectedVolume, PullSecret, ValueSource,
+};
+pub use template::WorkerTemplate;
 pub use tenant::{DeletionPolicy, Tenant, TenantSpec, TenantStatus, Topics};
-pub use worker::{EnvVar, Envelope, Handler, HttpHandler, LogHandler, Scaling, WorkerSettings};
+pub use worker::{
+    Envelope, Handler, HandlerAuth, HttpHandler, LogHandler, Scaling, SecretKey, SecretName, WorkerSettings,
+};
 
 /// The API group of both kinds.
 pub const GROUP: &str = "events.livingtwin.io";

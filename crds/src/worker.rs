@@ -13,11 +13,12 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::duration::Span;
+use crate::{duration::Span, pod::EnvVar, reserved::cel, template::WorkerTemplate};
 
 /// How the tenant's worker runs.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new(cel::auth_variables()).message("env must set none of HANDLER_TOKEN_FILE, HANDLER_CA_FILE, HANDLER_CERT_FILE and HANDLER_KEY_FILE beside handler.http.auth, which sets them"))]
 pub struct WorkerSettings {
     /// What is done with an event: exactly one of `log` and `http`. Default: `log`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +53,9 @@ pub struct WorkerSettings {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub env: Vec<EnvVar>,
+    /// More of its pod: where it runs, what it is pulled with, volumes, labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<WorkerTemplate>,
 }
 
 /// How events stand in messages: `Domain` is the worker's own JSON; `CloudEvents` are CloudEvents 1.0, in binary or
@@ -87,16 +91,70 @@ pub struct LogHandler {}
 /// Where events are POSTed to.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.auth) || !(has(self.auth.ca) || has(self.auth.clientCertificate)) || self.url.startsWith('https://')").message("auth.ca and auth.clientCertificate need an https:// url"))]
 pub struct HttpHandler {
     /// The service's address, such as `http://handler.tenant-123:8080/`. A 2xx answer is success; 400, 410, 413, 415
     /// and 422 mean that the event will never be taken; everything else is tried again.
     #[schemars(length(min = 8, max = 2048))]
     #[x_kube(validation = Rule::new("isURL(self) && (url(self).getScheme() == 'http' || url(self).getScheme() == 'https') && url(self).getHost() != ''").message("must be an http:// or https:// URL with a host"))]
     pub url: String,
+    /// The port that the pods of the service listen on, as a number or a name: the worker's NetworkPolicy opens it. Default: that
+    /// of the Kubernetes Service in `url`, where it is one; else the port in `url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("type(self) == int ? self >= 1 && self <= 65535 : string(self).matches('^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$')").message("must be a port, 1 to 65535, or a port's name of at most 15 of a-z 0-9 -"))]
+    pub pod_port: Option<IntOrString>,
+    /// How the worker proves itself to the service, and knows it, by Secrets in the tenant's namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<HandlerAuth>,
     /// How long one call may take, 1s to 1h. Default: 1m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("duration(self) >= duration('1s') && duration(self) <= duration('1h')").message("must be from 1s to 1h"))]
     pub timeout: Option<Span>,
+}
+
+/// How the worker proves itself to the service, and knows it. Its Secrets are in the tenant's namespace; the operator names them
+/// to the kubelet and reads none. Their files are read again when they change.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.token) || has(self.ca) || has(self.clientCertificate)").message("at least one of token, ca and clientCertificate must be set"))]
+pub struct HandlerAuth {
+    /// A token that is sent as `Authorization: Bearer`. Default of its key: `token`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<SecretKey>,
+    /// The authority that signed the service's certificate, as PEM, instead of the system's. Default of its key: `ca.crt`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<SecretKey>,
+    /// The worker's own certificate: a Secret of type `kubernetes.io/tls`, with the keys `tls.crt` and `tls.key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<SecretName>,
+}
+
+/// One key of a Secret in the tenant's namespace.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKey {
+    /// The Secret's name.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub secret_name: String,
+    /// The key in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    pub key: Option<String>,
+}
+
+/// A Secret in the tenant's namespace.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretName {
+    /// The Secret's name.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    )]
+    pub secret_name: String,
 }
 
 /// How many workers run. Without KEDA in the cluster there are always `max(min, 1)`, and one where idempotency keys are in
@@ -128,18 +186,4 @@ pub struct Resources {
     /// What is set aside for it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub requests: BTreeMap<String, IntOrString>,
-}
-
-/// One environment variable.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct EnvVar {
-    /// Its name.
-    #[schemars(length(min = 1, max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
-    #[x_kube(validation = Rule::new("!(self in ['GCP_PROJECT_ID', 'TENANT_ID', 'SUBSCRIPTIONS', 'SUBSCRIPTIONS_FILE', 'MAX_CONCURRENT_MESSAGES', 'WORKER_TIMEOUT', 'PUBSUB_EMULATOR_HOST', 'IDEMPOTENCY_URL', 'IDEMPOTENCY_TTL', 'IDEMPOTENCY_USERNAME', 'IDEMPOTENCY_PASSWORD_FILE', 'IDEMPOTENCY_SENTINEL_PASSWORD_FILE', 'IDEMPOTENCY_CA_FILE', 'IDEMPOTENCY_CERT_FILE', 'IDEMPOTENCY_KEY_FILE', 'ENVELOPE', 'HANDLER', 'HANDLER_URL', 'HANDLER_TIMEOUT', 'HTTP_ADDR', 'SHUTDOWN_GRACE', 'PUBSUB_ENABLE_DLQ', 'GOOGLE_APPLICATION_CREDENTIALS'])").message("this variable is set by the operator; use the Tenant's fields instead"))]
-    pub name: String,
-    /// Its value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4096))]
-    pub value: Option<String>,
 }

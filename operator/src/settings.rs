@@ -6,7 +6,10 @@ mod catalogue;
 mod check;
 mod file;
 mod identity;
+pub mod lossless;
+mod pods;
 mod store;
+pub mod template;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -14,6 +17,7 @@ pub use catalogue::Catalogue;
 use crds::{Span, SubscriptionSettings};
 use events::{Connection, ProjectId};
 pub use file::ConfigFile;
+pub use pods::{PodUser, Pods};
 pub use store::{IdempotencyStore, StoreAccess};
 
 use crate::identity::Identity;
@@ -146,6 +150,8 @@ pub struct WorkerDefaults {
     pub idempotency: IdempotencyStore,
     /// How long a worker may take to stop.
     pub termination_grace: Span,
+    /// What is put into its pods, what Tenants may add, and who reaches whom.
+    pub pods: Pods,
 }
 
 /// How a change of all workers goes through the fleet.

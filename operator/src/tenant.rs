@@ -8,6 +8,7 @@ mod delete;
 pub mod desired;
 pub mod effective;
 pub mod finalize;
+pub mod handler;
 pub mod observe;
 pub mod places;
 pub mod plan;

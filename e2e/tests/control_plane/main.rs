@@ -43,3 +43,4 @@ mod scaling;
 mod undecoded;
 mod upgrade;
 mod variables;
+mod worker_template;

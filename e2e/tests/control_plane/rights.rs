@@ -261,7 +261,10 @@ async fn the_operator_has_the_rights_it_uses_and_uses_those_it_has() {
     apply(
         &client,
         "kept",
-        json!({"deletionPolicy": "Delete", "subscriptions": [{"topic": "events"}]}),
+        json!({
+            "deletionPolicy": "Delete", "subscriptions": [{"topic": "events"}],
+            "worker": {"handler": {"http": {"url": "http://handler/"}}},
+        }),
     )
     .await;
     ready(&client, "kept").await;

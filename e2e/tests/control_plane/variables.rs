@@ -23,8 +23,11 @@ fn settings() -> Settings {
 }
 
 fn variables(settings: &Settings) -> BTreeSet<String> {
-    let spec: TenantSpec =
-        serde_yaml::from_str("worker: {handler: {http: {url: 'http://handler', timeout: 10s}}}").unwrap();
+    let spec: TenantSpec = serde_yaml::from_str(
+        "worker: {handler: {http: {url: 'https://handler', timeout: 10s, auth: {
+            token: {secretName: a}, ca: {secretName: b}, clientCertificate: {secretName: c}}}}}",
+    )
+    .unwrap();
     let valid = validate(&Tenant::new("acme", spec), &[], settings).unwrap();
     let deployment = desired(&valid, &[], settings, &Mode::default())
         .unwrap()
@@ -45,7 +48,9 @@ fn the_worker_knows_every_variable_that_the_operator_sets() {
     let help = String::from_utf8(help.stdout).unwrap();
     let set = variables(&settings());
     assert!(
-        set.contains("IDEMPOTENCY_PASSWORD_FILE") && set.contains("HANDLER_URL"),
+        ["IDEMPOTENCY_PASSWORD_FILE", "HANDLER_URL", "HANDLER_TOKEN_FILE"]
+            .iter()
+            .all(|name| set.contains(*name)),
         "{set:?}"
     );
     for name in set {
@@ -66,7 +71,7 @@ fn a_tenant_may_set_no_variable_that_the_operator_sets() {
     {
         assert!(
             refused.contains(&format!("'{name}'")),
-            "worker.env of a Tenant may set {name}; add it to the rule in crds/src/worker.rs"
+            "worker.env of a Tenant may set {name}; add it to the list in crds/src/reserved.rs"
         );
     }
 }

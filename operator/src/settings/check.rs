@@ -153,7 +153,8 @@ impl BrakeKeys {
 }
 
 impl Worker {
-    fn checked(self) -> Result<WorkerDefaults, SettingsError> {
+    fn checked(mut self) -> Result<WorkerDefaults, SettingsError> {
+        let pods = self.pods().checked()?;
         if self.image.is_empty() {
             return Err(SettingsError::value("worker.image", "must name an image"));
         }
@@ -184,6 +185,7 @@ impl Worker {
             log_level: self.log_level.unwrap_or_else(|| "INFO".to_owned()),
             idempotency: self.idempotency.checked()?,
             termination_grace: within("worker.terminationGrace", self.termination_grace, 30, 5, 3600)?,
+            pods,
         })
     }
 }

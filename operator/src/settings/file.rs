@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 use crds::Span;
 use serde::Deserialize;
 
-use super::{SettingsError, identity::IdentityKeys, store::IdempotencyKeys};
+use serde_json::Value;
+
+use super::{
+    SettingsError,
+    identity::IdentityKeys,
+    pods::{NetworkKeys, PodKeys, PodUser},
+    store::IdempotencyKeys,
+};
 
 /// The file's keys; `config/operator.yaml` explains each.
 #[derive(Debug, Clone, Deserialize)]
@@ -149,6 +156,27 @@ pub struct Worker {
     #[serde(default)]
     pub(super) idempotency: IdempotencyKeys,
     pub(super) termination_grace: Option<Span>,
+    #[serde(default)]
+    pub(super) user: PodUser,
+    pub(super) allow: Option<Vec<String>>,
+    pub(super) template: Option<Value>,
+    #[serde(default)]
+    pub(super) env: Vec<Value>,
+    #[serde(default)]
+    pub(super) network_policy: NetworkKeys,
+}
+
+impl Worker {
+    /// Those that are about pods and who may reach whom.
+    pub(super) fn pods(&mut self) -> PodKeys {
+        PodKeys {
+            user: self.user,
+            allow: self.allow.take(),
+            template: self.template.take(),
+            env: std::mem::take(&mut self.env),
+            network_policy: std::mem::take(&mut self.network_policy),
+        }
+    }
 }
 
 /// The budget for admin calls.

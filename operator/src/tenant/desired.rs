@@ -5,11 +5,13 @@ mod credentials;
 mod deployment;
 mod disruption_budget;
 mod event_subscription;
+pub mod handler_auth;
 mod namespace;
 mod network_policy;
 pub mod scaled_object;
 mod service_account;
 mod store;
+mod variables;
 
 pub use self::deployment::fleet_version;
 use std::{collections::BTreeMap, sync::Arc};

@@ -70,6 +70,14 @@ pub fn settings(tenant: &Tenant, valid: &Valid) -> Vec<EffectiveSetting> {
             or_operator(!resources.requests.is_empty()),
         ),
     ];
+    let fields = worker.template.fields();
+    if !fields.is_empty() {
+        settings.push(EffectiveSetting::new(
+            "worker.template",
+            fields.join(","),
+            or_operator(asked.template.is_some()),
+        ));
+    }
     if let (Some(range), Some(scaling)) = (worker.scaling, &asked.scaling) {
         for (name, value, is_given) in [
             ("worker.scaling.min", range.min, scaling.min.is_some()),

@@ -14,6 +14,7 @@ use super::{
     brake::{self, Brake},
     delete,
     desired::{self, Desired, desired},
+    handler,
     observe::{Observed, REPAIR_WINDOW, fleet, observe},
     plan::{Action, Plan, plan},
     rollout::{self, Change, Turn},
@@ -32,6 +33,9 @@ use crate::{
 
 /// How soon a worker that waits for its turn asks again.
 const TURN_POLL: Duration = Duration::from_secs(10);
+
+/// How soon a handler's Service that is not there yet is looked for again.
+const SERVICE_POLL: Duration = Duration::from_secs(30);
 
 /// One look at one Tenant. Says after how long to look again, if nothing changes before; a failure is an outcome too, with its
 /// status, its event and its time to come back.
@@ -71,6 +75,14 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
             return Err(failure);
         }
     };
+    let is_to_come = match handler::find(&mut valid, &ctx.client).await {
+        Ok(is_to_come) => is_to_come,
+        Err(error) => {
+            let failure = Failure::from(error);
+            say(tenant, ctx, &Progress::Unplanned(&valid, &failure), None).await?;
+            return Err(failure);
+        }
+    };
     if paused {
         return hold(tenant, &valid, ctx).await;
     }
@@ -99,6 +111,7 @@ async fn keep(tenant: &Tenant, ctx: &Context) -> Result<Next, Failure> {
                 release_orphans(tenant, &valid, ctx).await;
             }
             let next = match plan.turn {
+                Turn::Go if is_to_come => Next::SoonOrResync(SERVICE_POLL),
                 Turn::Go => Next::Resync,
                 Turn::Wait(_) | Turn::Halted(_) => Next::SoonOrResync(TURN_POLL),
             };

@@ -1,6 +1,6 @@
 //! Pure: what the reconcile of a Tenant says in status.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crds::{
     ConditionType, Conditioned as _, EventSubscription, Reason, Tenant, TenantStatus, condition, label,
@@ -12,13 +12,14 @@ use kube::ResourceExt as _;
 use super::{
     binding::Standing,
     brake::{Brake, Halted},
+    desired::handler_auth,
     rollout::Turn,
     scaling::Mode,
     validate::Valid,
 };
 use crate::{
     failure::Failure,
-    settings::IdempotencyStore,
+    settings::{IdempotencyStore, template::env_secrets},
     status::{Conditions, Truth, Verdict},
 };
 
@@ -459,15 +460,32 @@ fn worker(valid: &Valid, parts: &Parts) -> Verdict {
 
 fn look_at_pods(valid: &Valid, parts: &Parts) -> String {
     let namespace = &valid.namespace;
-    let needs = parts.store.access.as_ref().map_or(String::new(), |access| {
-        format!(
-            " They begin only when there is a Secret {:?} in that namespace.",
-            access.secret
-        )
-    });
+    let secrets: Vec<_> = needed_secrets(valid, parts)
+        .iter()
+        .map(|name| format!("{name:?}"))
+        .collect();
+    let needs = match secrets.as_slice() {
+        [] => String::new(),
+        [secret] => format!(" They begin only when there is a Secret {secret} in that namespace."),
+        all => format!(
+            " They begin only when there are Secrets {} in that namespace.",
+            all.join(", ")
+        ),
+    };
     format!(
         "Look at them with: kubectl -n {namespace} get pods; kubectl -n {namespace} logs deploy/event-worker.{needs}"
     )
+}
+
+/// The Secrets without which no pod begins. The operator may not read Secrets, so it names them all.
+fn needed_secrets(valid: &Valid, parts: &Parts) -> BTreeSet<String> {
+    let worker = &valid.worker;
+    let auth = worker.handler.http.iter().flat_map(|http| &http.auth);
+    let mut all: BTreeSet<_> = auth.flat_map(handler_auth::secrets).collect();
+    all.extend(worker.template.secrets());
+    all.extend(env_secrets(&worker.env));
+    all.extend(parts.store.access.iter().map(|access| access.secret.clone()));
+    all
 }
 
 /// A worker that is ready and waits for a change says so; that is no reason not to be ready.

@@ -12,11 +12,15 @@ use kube::ResourceExt as _;
 
 use serde_json::json;
 
-use super::{binding::Standing, effective, scaling::Range};
+use super::{binding::Standing, effective, handler::Behind, scaling::Range};
 use crate::{
     failure::Failure,
     kubernetes::{decoded, hash},
-    settings::{Catalogue, Settings},
+    settings::{
+        Catalogue, Settings,
+        lossless::Wrong,
+        template::{self, Template},
+    },
 };
 
 /// A Tenant that makes sense, with every default filled in.
@@ -67,8 +71,12 @@ pub struct ValidWorker {
     pub requests: BTreeMap<String, String>,
     /// What was asked for of how many run.
     pub scaling: Option<Range>,
-    /// More variables.
+    /// More variables: its own over those of the operator's settings.
     pub env: Vec<EnvVar>,
+    /// More of its pod: its own over that of the operator's settings.
+    pub template: Template,
+    /// What its handler's address leads to; looked for later.
+    pub behind: Behind,
 }
 
 /// Checks what the API server cannot see: other Tenants and the catalogue.
@@ -99,7 +107,8 @@ pub fn validate(tenant: &Tenant, all: &[Arc<Tenant>], settings: &Settings) -> Re
         namespace: tenant_namespace(tenant).to_owned(),
         subscriptions: subscriptions(spec, settings),
         listens_to_all: spec.listens_to_all(),
-        worker: worker(tenant, settings),
+        worker: worker(tenant, settings)
+            .map_err(|wrong| Failure::invalid(Reason::InvalidSpec, format!("{wrong}.")))?,
         worker_version: hash(&json!([spec.id, spec.project_id, spec.worker, suspended])),
         suspended: spec.is_suspended(),
         deletion_policy: spec.deletion_policy.unwrap_or_default(),
@@ -204,9 +213,22 @@ fn refuse_a_second(tenant: &Tenant, all: &[Arc<Tenant>], id: &TenantId) -> Resul
     Ok(())
 }
 
-fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
+fn worker(tenant: &Tenant, settings: &Settings) -> Result<ValidWorker, Wrong> {
     let defaults = &settings.worker;
     let spec = tenant.spec.worker.clone().unwrap_or_default();
+    defaults.pods.allowed.check(&spec, "spec.worker")?;
+    let has_auth = spec
+        .handler
+        .iter()
+        .flat_map(|one| &one.http)
+        .any(|http| http.auth.is_some());
+    template::check_env(&spec.env, has_auth, "spec.worker.env")?;
+    let at = "spec.worker.template";
+    let template = match &spec.template {
+        None => defaults.pods.template.clone(),
+        Some(own) => Template::parse(own, at)?.over(&defaults.pods.template),
+    };
+    template.check_mounts(at)?;
     let resources = spec.resources.unwrap_or_default();
     let or_default =
         |given: BTreeMap<String, IntOrString>, default: &BTreeMap<String, String>| match given.is_empty() {
@@ -217,7 +239,7 @@ fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
                 .collect(),
         };
     let limits = or_default(resources.limits, &defaults.limits);
-    ValidWorker {
+    Ok(ValidWorker {
         handler: spec.handler.unwrap_or_default(),
         envelope: spec.envelope,
         image: spec.image.unwrap_or_else(|| defaults.image.clone()),
@@ -228,8 +250,10 @@ fn worker(tenant: &Tenant, settings: &Settings) -> ValidWorker {
         requests: or_default(resources.requests, &defaults.requests),
         limits,
         scaling: spec.scaling.as_ref().map(Range::of),
-        env: spec.env,
-    }
+        env: template::env_over(spec.env, &defaults.pods.env),
+        template,
+        behind: Behind::default(),
+    })
 }
 
 fn quantity(value: IntOrString) -> String {

@@ -21,3 +21,4 @@ mod succession;
 mod support;
 mod tenant_stages;
 mod words;
+mod worker_pod;

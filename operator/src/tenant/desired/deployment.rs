@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crds::{Envelope, Span, Tenant, TenantSpec};
+use crds::{HandlerAuth, Tenant, TenantSpec};
 use k8s_openapi::{
     api::{
         apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment},
         core::v1::{
-            Capabilities, ConfigMapVolumeSource, Container, ContainerPort, EnvVar, HTTPGetAction,
-            PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
-            SecurityContext, Volume, VolumeMount,
+            Capabilities, ConfigMapVolumeSource, Container, ContainerPort, HTTPGetAction, PodSecurityContext,
+            PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
+            VolumeMount,
         },
     },
     apimachinery::pkg::{
@@ -20,21 +20,24 @@ use k8s_openapi::{
 };
 use serde_json::Result;
 
-use super::{Valid, WORKER, config_map::FILE, credentials, labels, metadata, selector, store, strings};
+use super::{
+    Valid, WORKER, credentials, handler_auth, labels, metadata, selector, store, strings,
+    variables::environment,
+};
 use crate::{
     kubernetes::{Kind, Manifest, hash},
-    settings::Settings,
+    settings::{PodUser, Settings, template::CONTAINER},
     tenant::{rollout::annotation, scaling::Mode, validate::validate},
 };
 
 /// Where the worker answers probes and Prometheus.
 pub(super) const HTTP_PORT: u16 = 8080;
 
-/// Where the list of subscriptions is mounted. A directory, because a file mounted by itself is never updated.
-const LIST_DIRECTORY: &str = "/etc/event-worker";
+/// The user and the group of the worker's image.
+const USER: i64 = 65532;
 
-/// The worker stops on its own this long before the kubelet would kill it.
-const GRACE_MARGIN_SECONDS: u64 = 5;
+/// Where the list of subscriptions is mounted. A directory, because a file mounted by itself is never updated.
+pub(super) const LIST_DIRECTORY: &str = "/etc/event-worker";
 
 pub(super) fn manifest(valid: &Valid, settings: &Settings, mode: &Mode) -> Result<Manifest> {
     let mut deployment = deployment(valid, settings, mode);
@@ -72,20 +75,27 @@ fn deployment(valid: &Valid, settings: &Settings, mode: &Mode) -> Deployment {
             strategy: Some(strategy(settings.worker.idempotency.is_memory())),
             progress_deadline_seconds: i32::try_from(settings.rollout.patience.as_secs()).ok(),
             template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(labels(valid)),
-                    annotations: settings
-                        .identity
-                        .federation
-                        .as_ref()
-                        .map(credentials::annotations),
-                    ..ObjectMeta::default()
-                }),
+                metadata: Some(pod_metadata(valid, settings)),
                 spec: Some(pod(valid, settings)),
             },
             ..DeploymentSpec::default()
         }),
         status: None,
+    }
+}
+
+/// What the operator says counts over the Tenant's template.
+fn pod_metadata(valid: &Valid, settings: &Settings) -> ObjectMeta {
+    let template = &valid.worker.template;
+    let mut all_labels = template.labels.clone();
+    all_labels.extend(labels(valid));
+    let mut annotations = template.annotations.clone();
+    let federation = settings.identity.federation.as_ref();
+    annotations.extend(federation.map(credentials::annotations).unwrap_or_default());
+    ObjectMeta {
+        labels: Some(all_labels),
+        annotations: (!annotations.is_empty()).then_some(annotations),
+        ..ObjectMeta::default()
     }
 }
 
@@ -107,6 +117,21 @@ fn strategy(memory_store: bool) -> DeploymentStrategy {
 }
 
 fn pod(valid: &Valid, settings: &Settings) -> PodSpec {
+    let mut pod = valid.worker.template.around(own_pod(valid, settings));
+    for one in pod.topology_spread_constraints.iter_mut().flatten() {
+        one.label_selector.get_or_insert_with(|| LabelSelector {
+            match_labels: Some(selector()),
+            ..LabelSelector::default()
+        });
+    }
+    pod
+}
+
+fn own_pod(valid: &Valid, settings: &Settings) -> PodSpec {
+    let id = match settings.worker.pods.user {
+        PodUser::Fixed => Some(USER),
+        PodUser::Platform => None,
+    };
     PodSpec {
         service_account_name: Some(WORKER.to_owned()),
         automount_service_account_token: Some(false),
@@ -114,21 +139,25 @@ fn pod(valid: &Valid, settings: &Settings) -> PodSpec {
         termination_grace_period_seconds: i64::try_from(settings.worker.termination_grace.as_secs()).ok(),
         security_context: Some(PodSecurityContext {
             run_as_non_root: Some(true),
-            run_as_user: Some(65532),
-            run_as_group: Some(65532),
+            run_as_user: id,
+            run_as_group: id,
             seccomp_profile: Some(SeccompProfile {
                 type_: "RuntimeDefault".to_owned(),
                 localhost_profile: None,
             }),
             ..PodSecurityContext::default()
         }),
-        volumes: Some(volumes(settings)),
+        volumes: Some(volumes(valid, settings)),
         containers: vec![container(valid, settings)],
         ..PodSpec::default()
     }
 }
 
-fn volumes(settings: &Settings) -> Vec<Volume> {
+fn auth(valid: &Valid) -> Option<&HandlerAuth> {
+    valid.worker.handler.http.as_ref()?.auth.as_ref()
+}
+
+fn volumes(valid: &Valid, settings: &Settings) -> Vec<Volume> {
     let list = Volume {
         name: "subscriptions".to_owned(),
         config_map: Some(ConfigMapVolumeSource {
@@ -139,10 +168,16 @@ fn volumes(settings: &Settings) -> Vec<Volume> {
     };
     let token = settings.identity.federation.as_ref().map(credentials::volume);
     let secret = store::volume(&settings.worker.idempotency);
-    [list].into_iter().chain(token).chain(secret).collect()
+    let auth = auth(valid).map(handler_auth::volume);
+    [list]
+        .into_iter()
+        .chain(token)
+        .chain(secret)
+        .chain(auth)
+        .collect()
 }
 
-fn mounts(settings: &Settings) -> Vec<VolumeMount> {
+fn mounts(valid: &Valid, settings: &Settings) -> Vec<VolumeMount> {
     let list = VolumeMount {
         name: "subscriptions".to_owned(),
         mount_path: LIST_DIRECTORY.to_owned(),
@@ -155,7 +190,13 @@ fn mounts(settings: &Settings) -> Vec<VolumeMount> {
         .as_ref()
         .map(|_| credentials::mount());
     let secret = store::mount(&settings.worker.idempotency);
-    [list].into_iter().chain(token).chain(secret).collect()
+    let auth = auth(valid).map(|_| handler_auth::mount());
+    [list]
+        .into_iter()
+        .chain(token)
+        .chain(secret)
+        .chain(auth)
+        .collect()
 }
 
 fn container(valid: &Valid, settings: &Settings) -> Container {
@@ -165,7 +206,7 @@ fn container(valid: &Valid, settings: &Settings) -> Container {
             .collect()
     };
     Container {
-        name: "worker".to_owned(),
+        name: CONTAINER.to_owned(),
         image: Some(valid.worker.image.clone()),
         image_pull_policy: Some(settings.worker.image_pull_policy.clone()),
         env: Some(environment(valid, settings)),
@@ -191,72 +232,9 @@ fn container(valid: &Valid, settings: &Settings) -> Container {
             }),
             ..SecurityContext::default()
         }),
-        volume_mounts: Some(mounts(settings)),
+        volume_mounts: Some(mounts(valid, settings)),
         ..Container::default()
     }
-}
-
-fn environment(valid: &Valid, settings: &Settings) -> Vec<EnvVar> {
-    let worker = &valid.worker;
-    let grace = settings
-        .worker
-        .termination_grace
-        .as_secs()
-        .saturating_sub(GRACE_MARGIN_SECONDS)
-        .max(1);
-    let mut variables: Vec<(&str, String)> = vec![
-        ("GCP_PROJECT_ID", valid.standing.here.project.to_string()),
-        ("TENANT_ID", valid.id.to_string()),
-        ("SUBSCRIPTIONS_FILE", format!("{LIST_DIRECTORY}/{FILE}")),
-        (
-            "MAX_CONCURRENT_MESSAGES",
-            worker.max_concurrent_messages.to_string(),
-        ),
-        ("WORKER_TIMEOUT", worker.timeout.as_secs().to_string()),
-        ("PUBSUB_ENABLE_DLQ", settings.dead_lettering.to_string()),
-        ("LOG_LEVEL", settings.worker.log_level.clone()),
-        ("HTTP_ADDR", format!("[::]:{HTTP_PORT}")),
-        ("SHUTDOWN_GRACE", format!("{grace}s")),
-    ];
-    variables.extend(store::environment(valid, &settings.worker.idempotency));
-    if let Some(emulator) = &settings.worker_emulator {
-        variables.push(("PUBSUB_EMULATOR_HOST", emulator.clone()));
-    }
-    if settings.identity.federation.is_some() {
-        let file = format!("{LIST_DIRECTORY}/{}", credentials::FILE);
-        variables.push((credentials::VARIABLE, file));
-    }
-    // Left out where it is not set: the Deployments of those who never heard of it stay as they are.
-    variables.extend(worker.envelope.map(|envelope| {
-        let text = match envelope {
-            Envelope::Domain => "domain",
-            Envelope::CloudEvents => "cloudevents",
-            Envelope::Raw => "raw",
-        };
-        ("ENVELOPE", text.to_owned())
-    }));
-    match &worker.handler.http {
-        None => variables.push(("HANDLER", "log".to_owned())),
-        Some(http) => {
-            variables.push(("HANDLER", "http".to_owned()));
-            variables.push(("HANDLER_URL", http.url.clone()));
-            let timeout = http.timeout.unwrap_or(Span::from_secs(60));
-            variables.push(("HANDLER_TIMEOUT", format!("{}s", timeout.as_secs())));
-        }
-    }
-    // A name stands once, or server-side apply refuses the whole Deployment.
-    variables.retain(|(name, _)| worker.env.iter().all(|one| one.name != *name));
-    let own = variables.into_iter().map(|(name, value)| EnvVar {
-        name: name.to_owned(),
-        value: Some(value),
-        value_from: None,
-    });
-    let more = worker.env.iter().map(|one| EnvVar {
-        name: one.name.clone(),
-        value: one.value.clone(),
-        value_from: None,
-    });
-    own.chain(more).collect()
 }
 
 fn probe(path: &str, period: i32, failures: i32) -> Probe {

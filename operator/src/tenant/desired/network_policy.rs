@@ -1,20 +1,25 @@
 //! What a worker may talk to: names, Google, its handler, and nothing else of the cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crds::label;
 use k8s_openapi::{
     api::networking::v1::{
         IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
         NetworkPolicyPort, NetworkPolicySpec,
     },
-    apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
+    apimachinery::pkg::{
+        apis::meta::v1::{LabelSelector, LabelSelectorRequirement},
+        util::intstr::IntOrString,
+    },
 };
 use serde_json::Result;
 
-use super::{Valid, WORKER, deployment::HTTP_PORT, metadata, selector};
+use super::{Valid, WORKER, deployment::HTTP_PORT, metadata, selector, strings};
 use crate::{
     kubernetes::{Kind, Manifest},
     settings::Settings,
+    tenant::handler::{Behind, Pods, host_and_port},
 };
 
 /// The metadata servers of GKE and of its workload identity, which workers get their tokens from
@@ -29,7 +34,60 @@ const METADATA_SERVERS: [(&str, i32); 3] = [
 /// (<https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/>).
 const DNS_PORT: i32 = 53;
 
+/// Where a worker sends its traces, in the order in which they count
+/// (<https://opentelemetry.io/docs/specs/otel/protocol/exporter/>).
+const TRACES: [&str; 2] = [
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+
+/// On each namespace, by Kubernetes.
+const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
+
 pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
+    let policy = NetworkPolicy {
+        metadata: metadata(valid, WORKER),
+        spec: Some(NetworkPolicySpec {
+            pod_selector: Some(labelled(selector())),
+            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
+            ingress: Some(vec![NetworkPolicyIngressRule {
+                from: Some(metrics_from(settings)),
+                ports: Some(vec![port("TCP", i32::from(HTTP_PORT))]),
+            }]),
+            egress: Some(egress(valid, settings)),
+        }),
+    };
+    Manifest::new(Kind::NetworkPolicy, Some(&valid.namespace), WORKER, &policy)
+}
+
+/// Who reads the metrics; the kubelet's probes come from the pod's own node, which no policy keeps away. Where the settings
+/// name nobody, other tenants' pods are kept out.
+fn metrics_from(settings: &Settings) -> Vec<NetworkPolicyPeer> {
+    let given = &settings.worker.pods.metrics_from;
+    if !given.is_empty() {
+        return given.clone();
+    }
+    let of_no_tenant = LabelSelector {
+        match_expressions: Some(vec![LabelSelectorRequirement {
+            key: label::TENANT.to_owned(),
+            operator: "DoesNotExist".to_owned(),
+            values: None,
+        }]),
+        ..LabelSelector::default()
+    };
+    vec![
+        NetworkPolicyPeer {
+            pod_selector: Some(LabelSelector::default()),
+            ..NetworkPolicyPeer::default()
+        },
+        NetworkPolicyPeer {
+            namespace_selector: Some(of_no_tenant),
+            ..NetworkPolicyPeer::default()
+        },
+    ]
+}
+
+fn egress(valid: &Valid, settings: &Settings) -> Vec<NetworkPolicyEgressRule> {
     let mut egress = vec![
         NetworkPolicyEgressRule {
             ports: Some(vec![port("UDP", DNS_PORT), port("TCP", DNS_PORT)]),
@@ -40,72 +98,112 @@ pub(super) fn manifest(valid: &Valid, settings: &Settings) -> Result<Manifest> {
             to: None,
         },
     ];
+    if let Behind::Pods(pods) = &valid.worker.behind {
+        egress.extend(to_the_handler(valid, pods));
+    }
     // Elsewhere than on GKE that address may hand out what the node itself may do.
     let on_gke = settings.identity.federation.is_none();
     for (cidr, number) in METADATA_SERVERS.into_iter().filter(|_| on_gke) {
-        let block = IPBlock {
-            cidr: cidr.to_owned(),
-            except: None,
-        };
         egress.push(NetworkPolicyEgressRule {
             ports: Some(vec![port("TCP", number)]),
-            to: Some(vec![NetworkPolicyPeer {
-                ip_block: Some(block),
-                ..NetworkPolicyPeer::default()
-            }]),
+            to: Some(vec![block(cidr.to_owned())]),
         });
     }
-    let policy = NetworkPolicy {
-        metadata: metadata(valid, WORKER),
-        spec: Some(NetworkPolicySpec {
-            pod_selector: Some(LabelSelector {
-                match_labels: Some(selector()),
-                ..LabelSelector::default()
-            }),
-            policy_types: Some(vec!["Ingress".to_owned(), "Egress".to_owned()]),
-            ingress: Some(vec![NetworkPolicyIngressRule {
-                from: None,
-                ports: Some(vec![port("TCP", i32::from(HTTP_PORT))]),
-            }]),
-            egress: Some(egress),
-        }),
-    };
-    Manifest::new(Kind::NetworkPolicy, Some(&valid.namespace), WORKER, &policy)
+    egress.extend(settings.worker.pods.extra_egress.iter().cloned());
+    egress
 }
 
-/// Ports open to everywhere: HTTPS for Google, the handler's, the emulator's, the idempotency store's, and that of the
-/// service which exchanges the worker's token.
+/// To the handler's pods on their own port; and to the Service on its, for networks that ask before the address is rewritten.
+fn to_the_handler(valid: &Valid, pods: &Pods) -> Vec<NetworkPolicyEgressRule> {
+    let peer = NetworkPolicyPeer {
+        namespace_selector: Some(labelled(strings([(NAMESPACE_NAME, &pods.namespace)]))),
+        pod_selector: Some(labelled(pods.selector.clone())),
+        ip_block: None,
+    };
+    let mut rules = vec![NetworkPolicyEgressRule {
+        ports: Some(vec![NetworkPolicyPort {
+            port: Some(pods.port.clone()),
+            protocol: Some("TCP".to_owned()),
+            end_port: None,
+        }]),
+        to: Some(vec![peer]),
+    }];
+    let addresses = pods.addresses.iter().map(|ip| match ip.contains(':') {
+        true => block(format!("{ip}/128")),
+        false => block(format!("{ip}/32")),
+    });
+    let addresses: Vec<_> = addresses.collect();
+    if let Some(number) = handler_port(valid).filter(|_| !addresses.is_empty()) {
+        rules.push(NetworkPolicyEgressRule {
+            ports: Some(vec![port("TCP", number)]),
+            to: Some(addresses),
+        });
+    }
+    rules
+}
+
+/// Ports open to everywhere: HTTPS for Google, the handler's where its pods are not known, the emulator's, the idempotency
+/// store's, that of the collector of traces, and that of the service which exchanges the worker's token.
 fn open_ports(valid: &Valid, settings: &Settings) -> Vec<NetworkPolicyPort> {
-    let handler = valid
-        .worker
-        .handler
-        .http
-        .as_ref()
-        .and_then(|http| port_of(&http.url));
+    let (handler, said) = match &valid.worker.behind {
+        Behind::Address => (handler_port(valid), None),
+        Behind::Port(said) => (handler_port(valid), Some(said)),
+        Behind::Pods(_) => (None, None),
+    };
+    let (number, name) = match said {
+        Some(IntOrString::Int(number)) => (Some(*number), None),
+        Some(IntOrString::String(name)) => (None, Some(name)),
+        None => (None, None),
+    };
     let emulator = settings.worker_emulator.as_deref().and_then(port_of);
     let federation = settings.identity.federation.as_ref();
     let exchange = federation.and_then(|one| port_of(&one.token_url));
     let store = settings.worker.idempotency.ports.iter().copied().map(i32::from);
-    let ports: BTreeSet<i32> = [Some(443), handler, emulator, exchange]
+    let ports: BTreeSet<i32> = [Some(443), handler, number, emulator, exchange, traces(valid)]
         .into_iter()
         .flatten()
         .chain(store)
         .collect();
-    ports.into_iter().map(|number| port("TCP", number)).collect()
+    let named = name.map(|name| NetworkPolicyPort {
+        port: Some(IntOrString::String(name.clone())),
+        protocol: Some("TCP".to_owned()),
+        end_port: None,
+    });
+    ports
+        .into_iter()
+        .map(|number| port("TCP", number))
+        .chain(named)
+        .collect()
 }
 
-/// The port of `scheme://host:port/path` or `host:port`.
+fn handler_port(valid: &Valid) -> Option<i32> {
+    port_of(&valid.worker.handler.http.as_ref()?.url)
+}
+
+/// What is taken out of a Secret or a ConfigMap the operator does not see.
+fn traces(valid: &Valid) -> Option<i32> {
+    let given = |name: &&str| {
+        let found = valid.worker.env.iter().find(|one| one.name == **name);
+        found?.value.as_deref().filter(|value| !value.is_empty())
+    };
+    port_of(TRACES.iter().find_map(given)?)
+}
+
 fn port_of(address: &str) -> Option<i32> {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let after_user = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match after_user.rsplit_once(':') {
-        Some((_, number)) => number.parse().ok(),
-        None => match scheme {
-            "http" => Some(80),
-            "https" => Some(443),
-            _ => None,
-        },
+    host_and_port(address).map(|(_, number)| i32::from(number))
+}
+
+fn labelled(labels: BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(labels),
+        ..LabelSelector::default()
+    }
+}
+
+fn block(cidr: String) -> NetworkPolicyPeer {
+    NetworkPolicyPeer {
+        ip_block: Some(IPBlock { cidr, except: None }),
+        ..NetworkPolicyPeer::default()
     }
 }
 
@@ -114,18 +212,5 @@ fn port(protocol: &str, number: i32) -> NetworkPolicyPort {
         port: Some(IntOrString::Int(number)),
         protocol: Some(protocol.to_owned()),
         end_port: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::port_of;
-
-    #[test]
-    fn finds_the_port() {
-        assert_eq!(port_of("http://handler.acme:8080/events"), Some(8080));
-        assert_eq!(port_of("https://user:secret@example.com/x"), Some(443));
-        assert_eq!(port_of("emulator:8085"), Some(8085));
-        assert_eq!(port_of("nothing"), None);
     }
 }
