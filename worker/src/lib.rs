@@ -35,7 +35,7 @@
 //! | [`drain`] | how does the worker stop? |
 //! | [`health`], [`metrics`], `own_process`, [`telemetry`], [`report`], [`trace`] | is it fit, what does it count, log and trace? |
 //! | [`testing`] | how is a handler tested without Pub/Sub and Redis? |
-//! | [`settings`], [`builder`], [`run`], `supervise` | what can be set, how is it all put together, how is it kept running, and how does it end? |
+//! | [`settings`], [`builder`], [`run`], `supervise`, [`program`] | what can be set, how is it all put together, how is it kept running, and how does it end? |
 
 mod attempt;
 pub mod builder;
@@ -59,6 +59,7 @@ pub mod once;
 mod outage;
 mod own_process;
 pub mod process;
+pub mod program;
 mod pull;
 pub mod redelivery;
 pub mod registry;

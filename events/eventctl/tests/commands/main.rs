@@ -1,0 +1,5 @@
+//! The real binary, against an emulator.
+
+mod dev;
+mod publish;
+mod support;
