@@ -23,7 +23,7 @@ test: ## Everything: lints, unit, integration, end to end with real pods
 	@.ci/test.sh
 
 ##@ Parts of the test
-.PHONY: lint unit integration clients python chart terraform alerts e2e test-gcp test-long deny bench bench-emulator bench-operator bench-publisher bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
+.PHONY: lint unit integration clients python chart docs docs-reference docs-site gitops platform terraform alerts e2e test-gcp test-long deny bench bench-emulator bench-operator bench-publisher bench-worker cargo-mutants mutants-emulator mutants-operator worker-flood
 lint: ## Formatting, clippy, shell scripts, links of the documents
 	@.ci/lint.sh
 
@@ -43,6 +43,23 @@ python: ## The Python package: its tests, types and style
 chart: ## What Helm makes of the chart, and its admission policies on a real API server
 	$(cluster) build
 	@charts/test/test.sh --all
+
+docs: ## References, marks and blocks of the documents, and the site
+	@config/docs/test.sh
+
+docs-reference: ## Generate docs/reference and the tables of docs/metrics.md
+	@config/docs/generate.py
+
+docs-site: ## The documents as a site: .cache/site/book (INSTALL=yes compiles mdBook)
+	@config/docs/site.sh $(if $(INSTALL),--install)
+
+gitops: ## The examples for Flux and Argo CD, and everything in any order on a real API server
+	$(cluster) build --control-plane-only
+	@config/gitops/test.sh
+
+platform: ## Enforced NetworkPolicies, tokens, canary secrets and a real KEDA on the bundled cluster
+	$(cluster) build --with keda policies
+	@e2e/platform/platform.sh
 
 terraform: ## The Terraform module by its text, and the Cloud Run job as a process
 	@config/terraform/test.sh
@@ -82,6 +99,9 @@ test-long: ## The same faults with many more seeds, and 20 rollouts of pods (hal
 	cargo test --workspace --test control_plane quota -- --ignored
 	EDIT_SEEDS=200 cargo test --workspace --test control_plane edits
 	config/terraform/test.sh --tofu
+	config/docs/test.sh --rehearse
+	$(cluster) build --with keda policies
+	e2e/platform/platform.sh
 	ROLLOUTS=20 config/demo/demo.sh --check
 
 worker-flood: ## A million small events and a thousand of 10 MB through the worker, within 2 GiB (minutes; release profile)

@@ -27,6 +27,7 @@ ok "${#scripts[@]} shell scripts"
 
 need python3 python3 "it checks the links of the documents"
 docs/check-links.py || die "the documents have faults"
+docs/check-blocks.py || die "a command block has no mark, or a wrong one"
 ok "Documents"
 
 if [ "${1:-}" != --compiler-lints ]; then

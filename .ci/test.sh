@@ -74,6 +74,8 @@ trap - EXIT
 ok "Built, or found built"
 
 charts/test/test.sh --all
+config/docs/test.sh --binaries "$(binaries dev)"
+config/gitops/test.sh --binaries "$(binaries dev)"
 
 phase "Stories on a real control plane"
 mapfile -t targets < <(stories true)

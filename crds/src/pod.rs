@@ -4,7 +4,8 @@
 #![allow(
     unreachable_pub,
     clippy::duplicated_attributes,
-    reason = "derive(KubeSchema) repeats each type inside a function, and each printcolumn has a name and a type"
+    clippy::struct_field_names,
+    reason = "derive(KubeSchema) repeats each type inside a function, each printcolumn has a name and a type, and names are Kubernetes'"
 )]
 
 use k8s_openapi::api::core::v1::{

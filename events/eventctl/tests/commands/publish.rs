@@ -84,13 +84,13 @@ async fn what_is_wrong_exits_2_and_publishes_nothing() {
 #[tokio::test]
 async fn a_stream_is_published_up_to_the_first_line_that_is_no_event() {
     let emulator = emulator().await;
-    let mut input = String::new();
-    for number in 0..2_500 {
-        input.push_str(&format!(
-            "{{\"event_type\": \"user.login\", \"tenant_id\": \"tenant-{}\", \"event_id\": \"e-{number}\"}}\n",
-            number % 2
-        ));
-    }
+    let event = |number: u32| {
+        let tenant = number % 2;
+        format!(
+            "{{\"event_type\": \"user.login\", \"tenant_id\": \"tenant-{tenant}\", \"event_id\": \"e-{number}\"}}\n"
+        )
+    };
+    let mut input: String = (0..2_500).map(event).collect();
     input.push_str(r#"{"specversion": "1.0", "id": "ce-1", "source": "/s", "type": "document.deleted", "time": "2026-01-02T03:04:05Z", "tenantid": "tenant-1", "data": {}}"#);
     let (code, answer, complaint) = publish(&emulator, &["--file", "-", "-o", "json"], &input).await;
     assert_eq!(code, 0, "{complaint}");
