@@ -165,7 +165,8 @@ pub async fn operate_with(client: Client, settings: Settings) -> anyhow::Result<
 async fn serve(client: Client, settings: Settings) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let (ports, metrics) = ports(client, &settings, |google| google).await?;
     Ok(async move {
-        let ended = run::serve(settings, ports, metrics, |_| (), std::future::pending()).await;
+        let operator = run::serve(settings, ports, metrics, |_| (), std::future::pending());
+        let ended = Box::pin(operator).await;
         if let Err(error) = ended {
             tracing_to_stderr(&error);
         }

@@ -1,5 +1,7 @@
 //! Publishes two events of one document.
 
+use std::io::Write as _;
+
 use events::{Catalogue, Connection, EventFactory, ProjectId, PublishOptions, Publisher, TenantId};
 
 #[tokio::main]
@@ -26,7 +28,7 @@ async fn main() -> anyhow::Result<()> {
         // Events of one ordering key reach an ordered subscription in the order of their publishing.
         let options = PublishOptions::ordered("doc-456");
         match publisher.publish_with(event, &options).await {
-            Ok(message_id) => println!("{message_id}"),
+            Ok(message_id) => writeln!(std::io::stdout(), "{message_id}")?,
             Err(error) if error.is_retryable() => anyhow::bail!("publish the same event again: {error}"),
             Err(error) => return Err(error.into()),
         }

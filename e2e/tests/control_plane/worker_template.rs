@@ -26,7 +26,7 @@ fn sample() -> Value {
     tenant["spec"].clone()
 }
 
-fn worker(settings: Value) -> Value {
+fn worker(settings: &Value) -> Value {
     json!({"subscriptions": [{"topic": "user-events"}], "deletionPolicy": "Delete", "worker": settings})
 }
 
@@ -125,7 +125,7 @@ async fn what_a_template_says_comes_to_the_pods_and_the_cluster_takes_them() {
 async fn what_is_refused_is_named_and_the_worker_stays_as_it_is() {
     let client = Stage::shared().client().await.unwrap();
     let name = "refused-template";
-    apply(&client, name, worker(json!({}))).await;
+    apply(&client, name, worker(&json!({}))).await;
     ready(&client, name).await;
     let before = deployment(&client, name).await["spec"].clone();
     let affinity = |kind: &str| {
@@ -160,7 +160,7 @@ async fn what_is_refused_is_named_and_the_worker_stays_as_it_is() {
             "matchExpressions[0].operator",
         ),
     ] {
-        apply(&client, name, worker(json!({"template": template}))).await;
+        apply(&client, name, worker(&json!({"template": template}))).await;
         let so = format!("says {words:?}");
         let condition = condition_of(&client, name, ConditionType::Ready, &so, |one| {
             one.status == "False" && one.message.contains(words)
@@ -171,7 +171,7 @@ async fn what_is_refused_is_named_and_the_worker_stays_as_it_is() {
     apply(
         &client,
         name,
-        worker(json!({"template": {"affinity": affinity("Exists")}})),
+        worker(&json!({"template": {"affinity": affinity("Exists")}})),
     )
     .await;
     ready(&client, name).await;
@@ -219,7 +219,7 @@ async fn a_handler_behind_port_80_of_a_service_is_reached_on_its_pods_port() {
         http.as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        worker(json!({"handler": {"http": http}}))
+        worker(&json!({"handler": {"http": http}}))
     };
     apply(&client, name, to(json!({}))).await;
     // There is no Service yet: what the address says is open, to everywhere.
@@ -272,7 +272,7 @@ async fn an_ipv6_address_and_a_collector_of_traces_are_open() {
         "handler": {"http": {"url": "http://[fd00::7]:9090/"}},
         "env": [{"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://[fd00::8]:4317"}],
     });
-    apply(&client, name, worker(settings)).await;
+    apply(&client, name, worker(&settings)).await;
     egress(&client, name, "both ports are open", |rules| {
         opens(rules, &json!(9090)).is_some() && opens(rules, &json!(4317)).is_some()
     })
@@ -286,7 +286,7 @@ async fn a_field_that_is_no_part_of_a_template_is_refused_where_a_client_asks_fo
     let client = Stage::shared().client().await.unwrap();
     let tenant = json!({
         "apiVersion": "events.livingtwin.io/v1alpha1", "kind": "Tenant", "metadata": {"name": "strict"},
-        "spec": worker(json!({"template": {"hostNetwork": true}})),
+        "spec": worker(&json!({"template": {"hostNetwork": true}})),
     });
     let strict = PatchParams {
         dry_run: true,

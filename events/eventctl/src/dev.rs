@@ -137,8 +137,7 @@ impl Dev {
             tenants: self.tenants.clone(),
             project: serving.project.to_string(),
         });
-        let (address, server) =
-            server::serve(serving.listen, Arc::clone(&dev), serving.hosts.clone()).await?;
+        let (address, server) = server::serve(serving.listen, Arc::clone(&dev), serving.hosts.clone())?;
         for worker in workers.iter_mut() {
             worker.child.ready().await?;
         }

@@ -1,6 +1,10 @@
 //! `eventctl dev-server`: the server alone, beside an emulator and workers that run already.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -89,7 +93,7 @@ impl DevServer {
             watcher.watch(name);
         }
         for path in &self.audit_logs {
-            read(path.clone(), feed.clone())?;
+            read(path, feed.clone())?;
         }
         let dev = Arc::new(Dev {
             publisher: RwLock::new(Publisher::builder(catalogue).build(&connection).await?),
@@ -97,7 +101,7 @@ impl DevServer {
             tenants: self.tenants,
             project: serving.project.to_string(),
         });
-        let (address, mut server) = server::serve(serving.listen, dev, serving.hosts.clone()).await?;
+        let (address, mut server) = server::serve(serving.listen, dev, serving.hosts.clone())?;
         output::print(&format!(
             "Serves http://{address}/ for the emulator {}.\n",
             self.emulator
@@ -110,12 +114,12 @@ impl DevServer {
 }
 
 /// Reads a worker's log; a thread does, because a pipe that gives nothing may block it for ever.
-fn read(path: PathBuf, feed: Feed) -> anyhow::Result<()> {
+fn read(path: &Path, feed: Feed) -> anyhow::Result<()> {
     use std::io::{BufRead, BufReader};
     let reader: Box<dyn BufRead + Send> = if path.as_os_str() == "-" {
         Box::new(BufReader::new(std::io::stdin()))
     } else {
-        let opened = std::fs::File::open(&path);
+        let opened = std::fs::File::open(path);
         let opened = opened.with_context(|| format!("--audit-log: cannot read {}", path.display()));
         Box::new(BufReader::new(
             opened.map_err(|error| Usage(format!("{error:#}")))?,

@@ -18,10 +18,10 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
-    pub(crate) fn new(field: &str, detail: impl ToString) -> Self {
+    pub(crate) fn new(field: &str, detail: impl Into<String>) -> Self {
         Self {
             field: field.to_owned(),
-            detail: detail.to_string(),
+            detail: detail.into(),
         }
     }
 }
@@ -162,15 +162,12 @@ impl Draft {
 
     fn data(&mut self) -> Option<Payload> {
         let raw = self.fields.remove("data").filter(|raw| raw.get() != "null")?;
-        match serde_json::from_str(raw.get()) {
-            Ok(data) => Some(data),
-            Err(_) => {
-                let detail =
-                    "a JSON object is needed, and its version, where it has one, is a text or a number";
-                self.wrong.push(Wrong::new("data", detail));
-                None
-            }
+        let data = serde_json::from_str(raw.get()).ok();
+        if data.is_none() {
+            let detail = "a JSON object is needed, and its version, where it has one, is a text or a number";
+            self.wrong.push(Wrong::new("data", detail));
         }
+        data
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
@@ -225,7 +222,7 @@ mod tests {
         let draft = json!({
             "event_type": "document.ingested", "tenant_id": "tenant-123", "event_id": "e-1", "user_id": "u-1",
             "correlation_id": "c-1", "causation_id": "e-0", "idempotency_key": "k-1", "source": "ingest",
-            "occurred_at": "2026-01-02T03:04:05Z", "ordering_key": "doc-1", "data": {"version": 2, "big": 12345678901234567890u64},
+            "occurred_at": "2026-01-02T03:04:05Z", "ordering_key": "doc-1", "data": {"version": 2, "big": 12_345_678_901_234_567_890_u64},
         });
         let (event, options) = read(&draft).unwrap();
         let written: serde_json::Value = serde_json::from_slice(&event.encode().unwrap()).unwrap();

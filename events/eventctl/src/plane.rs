@@ -119,9 +119,10 @@ impl Plane {
     async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<(StatusCode, Value)> {
         let url = format!("{}/{path}", self.base);
         let request = self.client.request(method, url);
-        let request = match body {
-            Value::Null => request,
-            body => request.json(body),
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(body)
         };
         let unreachable = || format!("cannot reach the emulator at {}", self.base);
         let answer = request.send().await.with_context(unreachable)?;

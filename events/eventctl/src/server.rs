@@ -69,7 +69,7 @@ pub(crate) fn app(dev: Shared, hosts: guard::Hosts) -> Router {
 }
 
 /// Listens, and serves until the process ends.
-pub(crate) async fn serve(
+pub(crate) fn serve(
     listen: SocketAddr,
     dev: Shared,
     hosts: Vec<String>,

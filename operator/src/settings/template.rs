@@ -171,6 +171,7 @@ impl Template {
     }
 
     /// The Secrets without which a pod does not begin.
+    #[must_use]
     pub fn secrets(&self) -> BTreeSet<String> {
         let volumes = self.pod.volumes.iter().flatten().flat_map(|one| {
             let secret = one.secret.iter().filter(|one| one.optional != Some(true));

@@ -41,7 +41,7 @@ pub struct Pods {
 #[must_use]
 pub fn host_and_port(address: &str) -> Option<(String, u16)> {
     let uri: Uri = address.parse().ok()?;
-    let port = uri.port_u16().or(match uri.scheme_str() {
+    let port = uri.port_u16().or_else(|| match uri.scheme_str() {
         Some("http") => Some(80),
         Some("https") => Some(443),
         _ => None,

@@ -44,7 +44,7 @@ pub async fn reconcile(tenant: Arc<Tenant>, ctx: Arc<Context>) -> Option<Duratio
     let result = if tenant.metadata.deletion_timestamp.is_some() {
         delete::delete(&tenant, &ctx).await
     } else {
-        keep(&tenant, &ctx).await
+        Box::pin(keep(&tenant, &ctx)).await
     };
     ctx.end(&*tenant, started, result).await
 }

@@ -68,11 +68,12 @@ async fn a_filter_decides_who_gets_a_published_message() {
 
 #[tokio::test]
 async fn a_publisher_has_its_answer_before_a_waiting_subscriber_has_the_message() {
+    const DELAY_MS: u64 = 500;
     let bench = Bench::start().await;
-    let delay = Duration::from_millis(500);
+    let delay = Duration::from_millis(DELAY_MS);
     bench
         .emulator
-        .change_settings(|settings| settings.delivery_delay_ms = delay.as_millis() as u64);
+        .change_settings(|settings| settings.delivery_delay_ms = DELAY_MS);
     bench.create_topic("events").await;
     bench.create("sub", "events", |s| s).await;
     let mut stream = open(&bench, "sub").await;

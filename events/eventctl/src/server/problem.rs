@@ -28,36 +28,33 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl ToString) -> Self {
+    pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
             kind: "about:blank",
             title,
             status,
-            detail: detail.to_string(),
+            detail: detail.into(),
             errors: Vec::new(),
         }
     }
 
     /// The same with a field that is wrong.
-    pub(super) fn wrong(mut self, field: &str, detail: impl ToString) -> Self {
+    pub(super) fn wrong(mut self, field: &str, detail: impl Into<String>) -> Self {
         self.errors.push(Wrong::new(field, detail));
         self
     }
 
     /// Fields that are wrong.
     pub(super) fn fields(errors: Vec<Wrong>) -> Self {
+        let detail = listed(&errors);
         Self {
-            errors: errors.clone(),
-            ..Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "The event is not valid",
-                listed(&errors),
-            )
+            errors,
+            ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The event is not valid", detail)
         }
     }
 
     /// One field that is wrong.
-    pub(super) fn field(field: &str, detail: impl ToString) -> Self {
+    pub(super) fn field(field: &str, detail: impl Into<String>) -> Self {
         Self::fields(vec![Wrong::new(field, detail)])
     }
 }
@@ -95,14 +92,25 @@ impl From<PublishError> for Problem {
 
 /// Why nothing was sent, of an event that Pub/Sub would have refused.
 pub(super) fn not_sent(error: PublishError) -> Problem {
-    let wrong = |field: &str, error: &PublishError| Problem::field(field, error);
+    let wrong = |field: &str, error: &PublishError| Problem::field(field, error.to_string());
     match &error {
         PublishError::NoTopic { .. } => wrong("event_type", &error),
         PublishError::CloudEvent(_) => wrong("source", &error),
-        PublishError::TooLarge(large) => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The event is too large", large).wrong("data", large)
-        }
-        _ => error.into(),
+        PublishError::TooLarge(large) => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "The event is too large",
+            large.to_string(),
+        )
+        .wrong("data", large.to_string()),
+        PublishError::Connect(_)
+        | PublishError::Encode(_)
+        | PublishError::Full
+        | PublishError::KeyPaused { .. }
+        | PublishError::Publish { .. }
+        | PublishError::Closed
+        | PublishError::Metrics(_)
+        | PublishError::InsideRuntime
+        | PublishError::Runtime(_) => error.into(),
     }
 }
 

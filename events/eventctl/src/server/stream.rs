@@ -44,7 +44,7 @@ pub(super) async fn stream(
     })?;
     let tenant = asked.tenant.as_deref().filter(|text| !text.is_empty());
     let tenant = tenant.map(TenantId::parse).transpose();
-    let tenant = tenant.map_err(|error| Problem::field("tenant", error))?;
+    let tenant = tenant.map_err(|error| Problem::field("tenant", error.to_string()))?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let last = last.and_then(|id| id.parse().ok()).unwrap_or(0);
     let (kept, live) = dev.feed.after(last);

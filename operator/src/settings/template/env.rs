@@ -66,6 +66,7 @@ pub fn over(own: Vec<EnvVar>, default: &[EnvVar]) -> Vec<EnvVar> {
 }
 
 /// The Secrets without which a pod does not begin.
+#[must_use]
 pub fn secrets(env: &[EnvVar]) -> BTreeSet<String> {
     env.iter()
         .filter_map(|one| one.value_from.as_ref()?.secret_key_ref.as_ref())
