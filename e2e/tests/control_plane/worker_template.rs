@@ -230,13 +230,13 @@ async fn a_handler_behind_port_80_of_a_service_is_reached_on_its_pods_port() {
     assert!(opens(&rules, &json!(80)).unwrap()["to"].is_null(), "{rules}");
     ready(&client, name).await;
 
-    serve(&client, name, json!(8080)).await;
-    let rules = egress(&client, name, "port 8080 is open", |rules| {
-        opens(rules, &json!(8080)).is_some()
+    serve(&client, name, json!(8181)).await;
+    let rules = egress(&client, name, "port 8181 is open", |rules| {
+        opens(rules, &json!(8181)).is_some()
     })
     .await;
     assert_eq!(
-        opens(&rules, &json!(8080)).unwrap()["to"],
+        opens(&rules, &json!(8181)).unwrap()["to"],
         json!([{
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}},
             "podSelector": {"matchLabels": {"app": "handler"}},
@@ -251,7 +251,7 @@ async fn a_handler_behind_port_80_of_a_service_is_reached_on_its_pods_port() {
 
     serve(&client, name, json!("web")).await;
     egress(&client, name, "the port called web is open", |rules| {
-        opens(rules, &json!("web")).is_some() && opens(rules, &json!(8080)).is_none()
+        opens(rules, &json!("web")).is_some() && opens(rules, &json!(8181)).is_none()
     })
     .await;
 
