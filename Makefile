@@ -34,7 +34,7 @@ integration: ## Tests against the control plane of the bundled Kubernetes
 	$(cluster) build --control-plane-only
 	cargo test --workspace --test '*'
 
-clients: ## Google's Python and Go clients against the emulator
+clients: ## Google's Python, Go, Node and Java clients against the emulator
 	@e2e/emulator/clients/run.sh
 
 python: ## The Python package: its tests, types and style

@@ -47,7 +47,7 @@ cargo test --workspace --lib --bins --examples "${targets[@]}"
 cargo test --workspace --doc
 ok "They pass"
 
-phase "Google's Python and Go clients against the emulator"
+phase "Google's Python, Go, Node and Java clients against the emulator"
 # The one that the tests were linked with; by itself the suite builds one with other features.
 e2e/emulator/clients/run.sh --binary "$(binaries dev)/pubsub-emulator"
 ok "They work"

@@ -22,6 +22,21 @@ suite('delivery', {
     assert.equal(inbox.messages.length, 201, 'each came once');
   },
 
+  async 'as many as the client acknowledges in a request are acknowledged'(bench) {
+    const topic = await bench.topic();
+    const subscription = await bench.subscription(topic);
+    // The client's own number; its request has to stay below 512 KiB, whatever the length of ack ids.
+    const count = 3_000;
+    for (let from = 1; from <= count; from += 1_000) await bench.publish(topic, numbers(from, from + 999));
+    const inbox = bench.stream(subscription, () => {}, {
+      flowControl: {maxMessages: count, allowExcessMessages: false},
+      streamingOptions: {maxStreams: 1},
+    });
+    const messages = await inbox.wait(count);
+    messages.forEach(message => message.ack());
+    await bench.backlogIs(subscription, 0);
+  },
+
   async 'flow control holds back what is beyond it'(bench) {
     const topic = await bench.topic();
     const subscription = await bench.subscription(topic);
