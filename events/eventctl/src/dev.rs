@@ -4,7 +4,7 @@ mod child;
 mod started;
 mod watch;
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Instant};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -77,7 +77,8 @@ impl Dev {
                 .map(|id| TenantId::parse(id))
                 .collect::<Result<_, _>>()?;
         }
-        self.tenants.dedup();
+        let mut seen = BTreeSet::new();
+        self.tenants.retain(|tenant| seen.insert(tenant.clone()));
         let temporary = tempfile::tempdir()?;
         let logs = self.logs.clone().unwrap_or_else(|| temporary.path().to_owned());
         std::fs::create_dir_all(&logs).with_context(|| format!("--logs: cannot make {}", logs.display()))?;
